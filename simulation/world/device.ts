@@ -244,7 +244,6 @@ export class Device {
     const { agenda, delay } = this.#room;
     switch (effect.type) {
       case 'open':
-        if (effect.isRenewal) this.#room.problem('calm', `${this.name} asked for another token`);
         this.#wanted = effect.link;
         this.#later(delay(60), () => this.#open(effect.link));
         return;

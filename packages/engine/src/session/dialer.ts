@@ -148,11 +148,11 @@ export class Dialer {
     else if (this.#phase === 'open') this.#topics.hasten();
   }
 
-  #open(isRenewal = false): void {
+  #open(): void {
     const link = this.#turn.link + 1;
     this.#turn.link = link;
     this.#enter('opening', openMs);
-    this.#turn.emit({ type: 'open', link, ...(isRenewal && { isRenewal }) });
+    this.#turn.emit({ type: 'open', link });
   }
 
   #opened(link: number): void {
@@ -228,7 +228,7 @@ export class Dialer {
       return;
     }
     this.#renewed = true;
-    this.#open(true);
+    this.#open();
   }
 
   #stop(): void {

@@ -51,10 +51,10 @@ export type DialerInput = { readonly now: MonotonicMs } & (
 
 export type DialerEffect =
   /**
-   * Open a link; `isRenewal`: with another token than the last, which was refused. One that cannot be opened is `closed`, by
-   * 4001 where the token is to blame (stores.md §15.4), or where there is no other one.
+   * Open a link. One that cannot be opened is `closed`, by 4001 where the token is to blame (stores.md §15.4), or where there
+   * is no other one.
    */
-  | { readonly type: 'open'; readonly link: number; readonly isRenewal?: true }
+  | { readonly type: 'open'; readonly link: number }
   | { readonly type: 'close'; readonly link: number; readonly code: number }
   | { readonly type: 'send'; readonly link: number; readonly frame: Frame }
   | {

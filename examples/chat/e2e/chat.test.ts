@@ -160,6 +160,7 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 180_000 }, () =
     await ada.page.locator('.chosen progress').waitFor({ state: 'detached' });
     expect(await ada.page.locator('.chosen figcaption').textContent()).toBe('last.png');
     await ada.page.getByLabel('Remove the picture').click();
+    expect(await ada.field.evaluate((each) => each === document.activeElement)).toBe(true);
     const kept = await ada.field.evaluate((field) => {
       const [cells, text] = [new DataTransfer(), new DataTransfer()];
       cells.setData('text/plain', 'a');

@@ -54,7 +54,7 @@ export function Composer(props: Props): ReactNode {
         send();
       }}
     >
-      <Chosen picture={picture} />
+      <Chosen picture={picture} field={field} />
       <div className="field">
         <Attach onFile={choose} />
         <textarea

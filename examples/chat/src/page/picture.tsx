@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import type { ReactNode, RefObject } from 'react';
 import type { Picture } from './use-picture.ts';
 
 /** The button that asks for a picture. */
@@ -20,9 +20,16 @@ export function Attach({ onFile }: { readonly onFile: Picture['choose'] }): Reac
   );
 }
 
+type ChosenProps = { readonly picture: Picture; readonly field: RefObject<HTMLElement | null> };
+
 /** The picture that goes with the next message, and how far it is; or why there is none. */
-export function Chosen({ picture }: { readonly picture: Picture }): ReactNode {
+export function Chosen({ picture, field }: ChosenProps): ReactNode {
   const { chosen, progress, problem, remove } = picture;
+  const takeAway = (): void => {
+    remove();
+    // The button goes with the picture.
+    field.current?.focus();
+  };
   if (problem !== null) {
     return (
       <p className="problem" role="alert">
@@ -38,7 +45,7 @@ export function Chosen({ picture }: { readonly picture: Picture }): ReactNode {
         {chosen.file.name}
         {chosen.ref === '' && <progress aria-label="Upload" max={100} value={progress} />}
       </figcaption>
-      <button type="button" className="quiet" onClick={remove} aria-label="Remove the picture">
+      <button type="button" className="quiet" onClick={takeAway} aria-label="Remove the picture">
         ×
       </button>
     </figure>

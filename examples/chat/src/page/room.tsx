@@ -36,6 +36,11 @@ export function Room({ room, lobby, me }: Props): ReactNode {
     picture.choose(refused.picture?.file);
     field.current?.focus();
   };
+  const discard = (id: string): void => {
+    forget(id);
+    // The button goes with what was refused.
+    field.current?.focus();
+  };
   return (
     <main className="room" onDrop={({ dataTransfer }) => picture.choose(dataTransfer.files[0])}>
       <header>
@@ -49,7 +54,7 @@ export function Room({ room, lobby, me }: Props): ReactNode {
         unread={opened}
         unsent={unsent}
         onEdit={edit}
-        onForget={forget}
+        onForget={discard}
       />
       <Composer
         room={room.id}

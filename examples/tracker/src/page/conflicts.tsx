@@ -59,6 +59,8 @@ function Choice({
   const choose = (how: Resolution): void => {
     for (const each of conflicts.slice(0, -1)) each.resolve('theirs');
     last.resolve(how);
+    // The buttons go with the question.
+    document.querySelector<HTMLElement>('.panel')?.focus();
   };
   return (
     <section className="conflict" role="alertdialog" aria-label={text}>

@@ -21,7 +21,12 @@ export function focusTree(): void {
 export function followPanel(name: string): void {
   const { activeElement } = document;
   const isHidden = activeElement?.closest('.panel')?.checkVisibility() === false;
-  if (isHidden) document.querySelector<HTMLElement>(`.panel-${name}`)?.focus();
+  if (isHidden) focusPanel(name);
+}
+
+/** Puts the focus on a panel. */
+export function focusPanel(name: string): void {
+  document.querySelector<HTMLElement>(`.panel-${name}`)?.focus();
 }
 
 /** Puts the focus on the value that is selected. */

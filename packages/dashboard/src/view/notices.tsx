@@ -2,6 +2,7 @@ import { useSignal } from '@holdfast/react';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { Notice } from '../model/session.ts';
 import type { Readable } from '../model/signal.ts';
+import { focusTree } from './keyboard.ts';
 
 const SHOWN_MS = 8000;
 
@@ -19,7 +20,15 @@ export function Notices({ notice }: { readonly notice: Readable<Notice | null> }
       {latest !== null && latest.id > dismissed && (
         <p key={latest.id}>
           {latest.text}
-          <button type="button" className="quiet" onClick={() => setDismissed(id)}>
+          <button
+            type="button"
+            className="quiet"
+            onClick={() => {
+              setDismissed(id);
+              // The button goes, and the focus would be nowhere.
+              focusTree();
+            }}
+          >
             Dismiss
           </button>
         </p>

@@ -4,6 +4,7 @@ import { disclose } from '../model/disclose.ts';
 import type { Session } from '../model/session.ts';
 import { shortValue } from '../model/value.ts';
 import type { Workspace } from '../model/workspace.ts';
+import { focusPanel } from './keyboard.ts';
 
 type Props = { readonly session: Session; readonly workspace: Workspace };
 
@@ -18,6 +19,8 @@ export function OutboxPanel({ session, workspace }: Props): ReactNode {
   );
   const discard = (opId: string): void => {
     if (!outbox.discard(opId)) session.tell('It is on its way already and cannot be taken back.');
+    // The button goes with the write, and the focus would be nowhere.
+    else focusPanel('outbox');
   };
   return (
     <section className="panel panel-outbox" aria-label="Outbox" tabIndex={-1}>

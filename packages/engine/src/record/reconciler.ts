@@ -52,7 +52,8 @@ export class Reconciler {
   }
 
   get error(): unknown {
-    return this.status === 'ok' ? undefined : this.#error;
+    const { status } = this;
+    return status === 'ok' || status === 'gone' ? undefined : this.#error;
   }
 
   /** The version that the server has, where it cannot be read. */

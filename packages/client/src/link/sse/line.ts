@@ -1,4 +1,5 @@
 import { backoffMs } from '@holdfast/engine/record';
+import { HoldfastError } from '@holdfast/protocol';
 import type { HandshakeAnswer } from '@holdfast/protocol/record';
 import { type Ask, readStream, RefusedKey } from './stream.ts';
 import type { Topic } from './topic.ts';
@@ -180,7 +181,7 @@ export class Line {
       this.#open();
       return;
     }
-    if (error !== null) this.#room.broken('stream', error);
+    if (error !== null) this.#broke(stream, error);
     // The next one is on its way already.
     if (this.#opening !== null) {
       this.#attempts = Math.max(1, this.#attempts);
@@ -192,6 +193,13 @@ export class Line {
     const { env } = this.#room;
     this.#retry = env.setTimeout(() => this.#open(), backoffMs(this.#attempts, env.random()));
     this.#room.changed();
+  }
+
+  #broke({ topics }: Stream, error: unknown): void {
+    this.#room.broken('stream', error);
+    if (!(error instanceof HoldfastError) || error.code !== 'unauthorized') return;
+    // Who waits for an answer would wait for ever: it is not the network that says no.
+    for (const topic of topics.values()) topic.unanswered(error);
   }
 
   #refused(topic: Topic, reason: string): void {

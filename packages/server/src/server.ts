@@ -285,7 +285,6 @@ class HoldfastServer implements Server {
     if (this.#draining) return;
     this.#openStores
       .reopen(id)
-      .then(() => this.#views.desk.reopen(id))
       .catch((error: unknown) => this.#failed({ err: error }, 'a store was not reopened'));
   }
 

@@ -1,11 +1,5 @@
 import type { LoneRequest } from '@holdfast/engine/authority';
-import {
-  type FileWrite,
-  type PathGrants,
-  readIn,
-  type Scope,
-  type Tree,
-} from '@holdfast/engine/data';
+import { type FileWrite, type PathGrants, readIn, type Scope, Tree } from '@holdfast/engine/data';
 import type { Veil } from '@holdfast/engine/gate';
 import {
   type Entry,
@@ -54,6 +48,8 @@ type OpenStore = Awaited<ReturnType<StoreDoor['openStore']>>;
 type Shared = {
   /** Another one once its host has stopped. */
   store: OpenStore;
+  /** It was purged: there is nothing to be read of it any more. */
+  isGone: boolean;
   unfollow: () => void;
   readonly reads: SharedReads;
   users: number;
@@ -113,25 +109,28 @@ export class StoreDesk {
     }
   }
 
-  /** The host of a store has stopped and it is open afresh: who uses it goes on with what is stored. */
-  async reopen(id: string): Promise<void> {
+  /** The host of a store has stopped: who uses it goes on with what is stored, and with nothing where it was purged. */
+  async #reopen(id: string): Promise<void> {
     const opening = this.#shared.get(id);
     const shared = await opening;
     if (shared === undefined) return;
     const isUsed = (): boolean => this.#shared.get(id) === opening;
     const store = await this.#openedAgain(id, isUsed);
-    if (store === null || !isUsed()) {
+    if (!isUsed()) {
       store?.release();
       return;
     }
-    shared.unfollow();
-    shared.store.release();
-    shared.store = store;
-    shared.unfollow = followed(store, shared.reads);
+    shared.isGone = store === null;
+    if (store !== null) {
+      shared.unfollow();
+      shared.store.release();
+      shared.store = store;
+      shared.unfollow = this.#followed(id, shared);
+    }
     shared.reads.lookAtAll();
   }
 
-  /** Tried until it can be: what is used is a host that answers nothing any more. Null: nobody uses it now. */
+  /** Tried until it can be: what is used is a host that answers nothing any more. Null: it was purged, or nobody uses it now. */
   async #openedAgain(id: string, isUsed: () => boolean): Promise<OpenStore | null> {
     const { openStore, clock, report } = this.#room;
     while (isUsed()) {
@@ -139,8 +138,7 @@ export class StoreDesk {
         // oxlint-disable-next-line no-await-in-loop -- until it is open
         return await openStore(id);
       } catch (error) {
-        // Purged: there is nothing to be opened.
-        if (error instanceof HoldfastError && error.code === 'unauthorized') throw error;
+        if (error instanceof HoldfastError && error.code === 'unauthorized') return null;
         report('a store was not reopened', error);
         // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
         await new Promise<void>((resolve) => clock.setTimeout(resolve, AGAIN_MS));
@@ -152,7 +150,18 @@ export class StoreDesk {
   async #load(id: string): Promise<Shared> {
     const store = await this.#room.openStore(id);
     const reads = new SharedReads();
-    return { store, reads, unfollow: followed(store, reads), users: 0 };
+    const shared = { store, isGone: false, reads, unfollow: () => undefined, users: 0 };
+    return Object.assign(shared, { unfollow: this.#followed(id, shared) });
+  }
+
+  /** Looks at what a commit may concern, and opens it afresh once its host has stopped. */
+  #followed(id: string, { store, reads }: Pick<Shared, 'store' | 'reads'>): () => void {
+    store.onLost(() => {
+      this.#reopen(id).catch((error: unknown) => {
+        this.#room.report('a store was not reopened', error);
+      });
+    });
+    return store.follow((ops) => reads.lookAt(ops.map(({ path }) => path)));
   }
 
   #release(id: string, shared: Shared): void {
@@ -162,11 +171,6 @@ export class StoreDesk {
     shared.unfollow();
     shared.store.release();
   }
-}
-
-/** Looks at what a commit may concern. */
-function followed(store: OpenStore, reads: SharedReads): () => void {
-  return store.follow((ops) => reads.lookAt(ops.map(({ path }) => path)));
 }
 
 function refuseUser(user: Principal, row: StoreRow): Refusal | null {
@@ -217,7 +221,8 @@ export class OpenedStore {
   }
 
   get #tree(): Tree {
-    return this.#shared.store.view().tree;
+    const { isGone, store } = this.#shared;
+    return isGone ? Tree.empty() : store.view().tree;
   }
 
   /** What is at a path, as far as records show it (records.md §17). */
@@ -254,9 +259,10 @@ export class OpenedStore {
 
   /** Commits a request; the seq at which it is a fact. Rejects where it is refused. */
   async write(request: Request | FileWrite | Refusal): Promise<Seq> {
-    const { store } = this.#shared;
+    const { isGone, store } = this.#shared;
     const principal = this.#user?.principal ?? null;
-    const refusal = principal === null ? null : refuseScope(principal, 'entries:write');
+    const unscoped = principal === null ? null : refuseScope(principal, 'entries:write');
+    const refusal = isGone ? refuse('unauthorized') : unscoped;
     if (refusal !== null) throw RejectedError.from(refusal);
     const answer = await store.write({
       deviceId,

@@ -3,7 +3,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { principals } from '../conversation/principals.ts';
-import { topic, world } from '../conversation/world.ts';
+import { set, topic, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
 
 type Stores = { 'demo/main': { cards: { [id: string]: { title: string } } } };
@@ -122,6 +122,21 @@ it('V29 a first render waits for the store it reads; then there is one envelope'
   expect(await root.envelope()).toMatchObject({
     version: 1,
     ops: [{ op: 'replace', path: '', value: { filter: 'all', cards: [] } }],
+  });
+});
+
+it('a view shows nothing of a store once it is purged, and writes nothing to it', async () => {
+  const { server, connect, joined, storeId } = await world({ app: views });
+  const writer = await joined();
+  await writer.ask(topic, 'write', set('cards/a', { title: 'mine' }, 'd1:s:1'));
+  const root = new Root(await connect({ device: 'd2' }), 'Board', 'b');
+  await root.join({ module: 'Board', id: 'b' });
+  expect(await root.envelope()).toMatchObject({ ops: [{ value: { cards: ['mine'] } }] });
+  await server.stores.purge(storeId);
+  expect(await root.envelope()).toMatchObject({ ops: [{ op: 'remove', path: '/cards/0' }] });
+  expect(await root.command('add', { id: 'b', title: 'back' })).toMatchObject({
+    status: 'error',
+    response: { reason: 'unauthorized' },
   });
 });
 

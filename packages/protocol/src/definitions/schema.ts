@@ -85,11 +85,15 @@ export function failed(found: readonly SchemaIssue[]): {
   readonly issue: string;
   readonly issues: readonly Issue[];
 } {
-  const issues = found.map(({ message, path = [] }) => ({ message, path: path.map(keyOf) }));
+  const issues = found.map(({ message, path = [] }) => ({
+    // oxlint-disable-next-line typescript/no-unnecessary-type-conversion -- it travels, and a schema may say something else than it declares
+    message: String(message),
+    path: path.map(keyOf),
+  }));
   return { issue: issues[0]?.message ?? 'invalid', issues };
 }
 
 function keyOf(part: PropertyKey | { readonly key: PropertyKey }): string | number {
   const key = typeof part === 'object' ? part.key : part;
-  return typeof key === 'symbol' ? String(key) : key;
+  return typeof key === 'number' ? key : String(key);
 }

@@ -176,15 +176,8 @@ export class InstanceHost {
     return this.#lastTicket;
   }
 
-  /** A bug of the machine ends the instance, and nothing else. */
   step(input: InstanceInput): void {
-    if (this.#ended) return;
-    try {
-      this.#instance.step(input);
-    } catch (error) {
-      this.#room.report(`the view ${this.config.view.name} stopped`, error);
-      this.#end({ reason: 'internal error', id: this.#room.newId() });
-    }
+    if (!this.#ended) this.#instance.step(input);
   }
 
   end(): void {
@@ -204,6 +197,9 @@ export class InstanceHost {
         return;
       case 'failed':
         this.#settleStart(mountFault(effect));
+        return;
+      case 'stopped':
+        this.#stopped(effect.cause);
         return;
       case 'attached':
       case 'lost':
@@ -361,6 +357,12 @@ export class InstanceHost {
       this.#stores.delete(user);
       openings.forEach(closeOpening);
     }
+  }
+
+  /** A bug ends the instance, and nothing else. */
+  #stopped(cause: unknown): void {
+    this.#room.report(`the view ${this.config.view.name} stopped`, cause);
+    this.#end({ reason: 'internal error', id: this.#room.newId() });
   }
 
   #end(fault: ViewFault | null): void {

@@ -76,6 +76,7 @@ export function tellingsOf(effect: InstanceEffect): readonly Telling[] {
     case 'mounted':
     case 'params':
     case 'reply':
+    case 'stopped':
     case 'turn':
     case 'wake':
     case 'warn':

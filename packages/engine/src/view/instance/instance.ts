@@ -144,8 +144,12 @@ export class Instance {
     this.#inbox.push(run);
     if (this.#isBusy) return;
     this.#isBusy = true;
-    for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
-      if (this.#phase !== 'ended') next();
+    try {
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+        if (this.#phase !== 'ended') next();
+      }
+    } catch (cause) {
+      this.#stop(cause);
     }
     this.#isBusy = false;
     if (this.#phase === 'ended' || this.#alarms.next === this.#wakeAt) return;
@@ -292,6 +296,18 @@ export class Instance {
       unmount(this.#world, node);
       this.#uploads.nodeEnded(node);
       node.end();
+    }
+  }
+
+  /** What it was amid is half done: nothing of it can be trusted any more. */
+  #stop(cause: unknown): void {
+    this.#inbox.length = 0;
+    this.#ports.perform({ type: 'stopped', cause });
+    try {
+      this.#end();
+    } catch (error) {
+      this.#phase = 'ended';
+      this.#ports.perform({ type: 'stopped', cause: error });
     }
   }
 

@@ -190,6 +190,8 @@ export type InstanceEffect =
   | { readonly type: 'mounted' }
   /** There was no first render, for this cause; the instance has ended. */
   | { readonly type: 'failed'; readonly response: ViewFault; readonly cause: unknown }
+  /** A bug of the machine, or of who performs what it asks for: there is no more of it. */
+  | { readonly type: 'stopped'; readonly cause: unknown }
   /** Reply to the join; `send` of what it has missed follows at once. */
   | {
       readonly type: 'attached';

@@ -1,5 +1,12 @@
-import { type Path, type Pattern, RejectedError } from '@holdfast/protocol';
-import type { ListPage, ListQuery, Replica, ShownEntry } from '@holdfast/engine/replica';
+import {
+  comparePaths,
+  literalPrefix,
+  type Path,
+  type Pattern,
+  RejectedError,
+  renderPath,
+} from '@holdfast/protocol';
+import type { ListPage, Replica, ShownEntry } from '@holdfast/engine/replica';
 import { checkOptions } from './mistakes.ts';
 
 /** What is at a path, and how old that may be. */
@@ -61,28 +68,81 @@ const below = (path: Path): { readonly from: string; readonly to: string } => ({
 /**
  * The paths one level below the base of `<base>/**`, each once, leaves and maps alike; the cost is that of what is listed,
  * not of what lies below it (stores.md §15.2.1).
+ *
+ * In the order of leaves what begins with `a-` comes before what is below `a`; in that of the paths listed, behind it.
  */
 function prefixes(source: Source, pattern: Pattern, page: ListPage): Page<Path> {
-  const base = baseOf(pattern);
-  const { limit = Infinity, after, order = 'asc' } = page;
-  const first = (query: ListQuery, skip?: Path): ShownEntry | undefined =>
-    source.entries(query, { limit: 1, order, ...(skip !== undefined && { after: skip }) }).items[0];
+  const { limit = Infinity, after } = page;
+  const isDown = page.order === 'desc';
   const items: Path[] = [];
-  let range: { from?: string; to?: string } = base === null ? {} : below(base);
-  let skip = after;
-  for (;;) {
-    // What is below a prefix that was listed is behind us; after a leaf only the leaf itself is.
-    if (skip !== undefined && first(below(skip)) !== undefined) {
-      const { from, to } = below(skip);
-      range = order === 'asc' ? { ...range, from: to } : { ...range, to: from };
-      skip = undefined;
-    }
-    const entry = first(range, skip);
-    if (entry === undefined) return { items, next: null };
+  for (const path of (isDown ? descending : ascending)(source, baseOf(pattern), after)) {
+    const isBehind = after !== undefined && comparePaths(path, after) * (isDown ? -1 : 1) <= 0;
+    if (isBehind) continue;
     if (items.length >= limit) return { items, next: items.at(-1) ?? null };
-    skip = prefixOf(entry.path, base);
-    items.push(skip);
+    items.push(path);
   }
+  return { items, next: null };
+}
+
+function* ascending(source: Source, base: Path | null, after: Path | undefined): Generator<Path> {
+  const early = new Set<Path>();
+  for (const path of named(source, base, { order: 'asc', after })) {
+    for (const shorter of shortened(source, base, path)) {
+      if (early.has(shorter)) continue;
+      early.add(shorter);
+      yield shorter;
+    }
+    if (!early.has(path)) yield path;
+  }
+}
+
+function* descending(source: Source, base: Path | null, after: Path | undefined): Generator<Path> {
+  const open = after === undefined ? [] : shortened(source, base, after);
+  for (const path of named(source, base, { order: 'desc', after })) {
+    for (let last = open.at(-1); last !== undefined && !path.startsWith(last); last = open.at(-1)) {
+      yield last;
+      open.pop();
+    }
+    if (open.at(-1) !== path) open.push(path);
+  }
+  yield* open.toReversed();
+}
+
+/** What is listed, as the leaves come. */
+function* named(
+  source: Source,
+  base: Path | null,
+  { order, after }: { readonly order: 'asc' | 'desc'; readonly after: Path | undefined },
+): Generator<Path> {
+  const whole: { readonly from?: string; readonly to?: string } = base === null ? {} : below(base);
+  let skip = after;
+  let range = whole;
+  for (;;) {
+    const query = { limit: 1, order, ...(skip !== undefined && { after: skip }) };
+    const [entry] = source.entries(range, query).items;
+    if (entry === undefined) return;
+    const path = prefixOf(entry.path, base);
+    yield path;
+    // What is below it is behind us; of a leaf only the leaf itself is.
+    const { from, to } = below(path);
+    const isLeaf = path === entry.path;
+    skip = isLeaf ? path : undefined;
+    if (!isLeaf) range = order === 'asc' ? { ...whole, from: to } : { ...whole, to: from };
+  }
+}
+
+/** What is there and begins a path that is listed, its leaves behind those of that one; the shortest first. */
+function shortened(source: Source, base: Path | null, path: string): Path[] {
+  const begin = base === null ? 0 : base.length + 1;
+  const found: Path[] = [];
+  if (base !== null && !path.startsWith(`${base}/`)) return found;
+  for (let end = begin + 1; end < path.length && path[end - 1] !== '/'; end++) {
+    if ((path[end] ?? '') > '/') continue;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- looked up before it is one
+    const shorter = path.slice(0, end) as Path;
+    if (source.entries(below(shorter), { limit: 1 }).items.length > 0) found.push(shorter);
+  }
+  return found;
 }
 
 function baseOf(pattern: Pattern): Path | null {
@@ -93,8 +153,7 @@ function baseOf(pattern: Pattern): Path | null {
     const error = 'prefixes need ** or <base>/**';
     throw new RejectedError('invalid_pattern', { pattern: source, error });
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what stands before the `/**` of such a pattern is a path
-  return base.length === 0 ? null : (source.slice(0, -3) as Path);
+  return base.length === 0 ? null : renderPath(literalPrefix(pattern));
 }
 
 function prefixOf(path: Path, base: Path | null): Path {

@@ -1,4 +1,5 @@
 import {
+  comparePaths,
   type Entry,
   type Json,
   type LeafType,
@@ -89,5 +90,7 @@ function pageRange(query: ListQuery, { after, order = 'asc' }: ListPage): Range 
   const isAbout = 'pattern' in query;
   const range = isAbout ? rangeOf(query.pattern) : { from: query.from, before: query.to };
   if (after === undefined) return { ...range, order };
-  return { ...range, order, [order === 'asc' ? 'after' : 'before']: after };
+  if (order === 'asc') return { ...range, order, after };
+  const { before = after } = range;
+  return { ...range, order, before: comparePaths(after, before) < 0 ? after : before };
 }

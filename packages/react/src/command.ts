@@ -26,7 +26,13 @@ type Outcome = { readonly isPending: boolean; readonly data: unknown; readonly e
 
 const idle: Outcome = { isPending: false, data: undefined, error: undefined };
 
-/** A command of a node (views.md §13). Of several that overlap only the last one sent is told of. */
+/** What was sent last, and what became of it. */
+type Sent = { readonly view?: object; readonly name?: string; readonly outcome: Outcome };
+
+/**
+ * A command of a node (views.md §13). Of several that overlap only the last one sent is told of, and of another node or
+ * command than the one it was sent to nothing.
+ */
 export function useCommand<
   Proxy extends object,
   Name extends keyof NodeCommands<TypesOfProxy<Proxy>> & string,
@@ -40,7 +46,7 @@ export function useCommand(
   name: string,
   options?: DispatchOptions,
 ): unknown {
-  const [outcome, setOutcome] = useState(idle);
+  const [last, setLast] = useState<Sent>({ outcome: idle });
   const latest = useRef({ view, name, options, call: 0 });
   // Before anything else that follows a commit, and without a word on a server.
   useInsertionEffect(() => {
@@ -50,13 +56,13 @@ export function useCommand(
     const now = latest.current;
     now.call += 1;
     const { call } = now;
-    const tell = (told: Outcome): void => {
-      if (now.call === call) setOutcome(told);
+    const { view: proxy, name: sentAs } = now;
+    if (!proxy) return Promise.reject(new TypeError(`No view for ${sentAs}`));
+    const tell = (outcome: Outcome): void => {
+      if (now.call === call) setLast({ view: proxy, name: sentAs, outcome });
     };
-    const { view: proxy } = now;
-    if (!proxy) return Promise.reject(new TypeError(`No view for ${now.name}`));
     tell({ ...idle, isPending: true });
-    const sent = proxy.$dispatch(now.name, payload, now.options);
+    const sent = proxy.$dispatch(sentAs, payload, now.options);
     sent.then(
       (data) => tell({ ...idle, data }),
       (error: unknown) => tell({ ...idle, error }),
@@ -65,8 +71,9 @@ export function useCommand(
   }, []);
   const reset = useCallback((): void => {
     latest.current.call += 1;
-    setOutcome(idle);
+    setLast({ outcome: idle });
   }, []);
+  const outcome = last.view === view && last.name === name ? last.outcome : idle;
   return useMemo(() => ({ ...outcome, dispatch, reset }), [outcome, dispatch, reset]);
 }
 

@@ -67,8 +67,8 @@ export function useHandleState<
   const state = useSharedState(scope, wanted);
   const value = useViewOf(readyOf(state));
   const { status, connected, error } = value;
-  // That there is nothing is as good an answer.
-  const refreshing = (status !== 'ok' && status !== 'gone') || connected === false;
+  // That there is nothing, or nothing to be seen, is as good an answer.
+  const refreshing = !/^(ok|gone|denied)$/.test(status) || connected === false;
   const said = useHookState<V>(wanted, state, { value, refreshing, error });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handle is waited for by its state
   return said as HookState<V, ErrorOf<V>>;

@@ -1,7 +1,9 @@
 import { App, calm, complaints, open } from './page.tsx';
 import { records } from '@holdfast/client/records';
 import { bySse } from '@holdfast/client/records/sse';
+import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
 import { passthrough, record } from '@holdfast/protocol';
+import type { HandshakeAnswer, HandshakeRequest } from '@holdfast/protocol/record';
 import { useRecord, useRecordState } from '@holdfast/react';
 import type { ReactElement } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -81,4 +83,28 @@ describe.each([
     expect(streams).toBe(line === 'a socket' ? 0 : 1);
     page.unmount();
   });
+});
+
+it('given a record that is denied after it was shown, then nothing of it is shown, and nothing is awaited', async () => {
+  let isDenied = false;
+  const answer = ({ key }: HandshakeRequest): HandshakeAnswer =>
+    isDenied
+      ? { key, type: 'denied', reason: 'denied' }
+      : {
+          key,
+          type: 'snapshot',
+          envelope: { value: { name: 'ada' }, schema_version: '1.0', sequence: 1 },
+        };
+  const handshake = (requests: readonly HandshakeRequest[]): Promise<HandshakeAnswer[]> =>
+    Promise.resolve(requests.map(answer));
+  const transport = Object.assign(new InProcessTransport(), { handshake });
+  const { client } = world.seat({
+    records: records([User], { delivery: byTransport({ transport }) }),
+  });
+  const page = open(<App client={client} children={<State />} />);
+  await page.shows('ada ok');
+  isDenied = true;
+  client.record(User, { id: '1' }).retry();
+  await page.shows('undefined denied');
+  page.unmount();
 });

@@ -69,6 +69,7 @@ export class SharedQuery {
   users = 0;
   /** How the last commits have changed the window; null: not at all. */
   step: readonly RowOp[] | null = null;
+  /** What is told of the step, as long as it is being told. */
   readonly #encoded = new Map<string, Buffer>();
   /** Settles when all objects are in; null: they are. */
   loading: Promise<void> | null = null;
@@ -105,7 +106,6 @@ export class SharedQuery {
 
   /** Takes in what has become of objects: how the window changes by it, for those who have it. */
   touch(tree: Tree, objects: ReadonlySet<Path>): void {
-    this.#encoded.clear();
     if (this.loading === null) this.step = this.#change(tree, objects);
     else for (const path of objects) this.#late.add(path);
   }
@@ -129,6 +129,11 @@ export class SharedQuery {
     const bytes = this.#encoded.get(name) ?? encode();
     this.#encoded.set(name, bytes);
     return bytes;
+  }
+
+  /** All have been told of the last step: nobody asks again for what was encoded of it. */
+  wasTold(): void {
+    this.#encoded.clear();
   }
 
   /** Whether an object is in the window. */
@@ -263,7 +268,11 @@ export class Evaluations {
     for (const shared of this.#shared.values()) {
       shared.touch(tree, new Set(touchedOf(shared)));
     }
-    for (const watcher of this.#watchers) watcher.moved(tree, at);
+    try {
+      for (const watcher of this.#watchers) watcher.moved(tree, at);
+    } finally {
+      for (const shared of this.#shared.values()) shared.wasTold();
+    }
   }
 }
 

@@ -20,7 +20,7 @@ import type { Evaluations, SharedQuery, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import type { ScopeChange, SnapshotPart } from './snapshots.ts';
-import { type ChannelScope, globUnder, partOf, patternOf, rightsOf } from './scope.ts';
+import { type ChannelScope, digestOf, globUnder, partOf, patternOf, rightsOf } from './scope.ts';
 import type { ChannelTerms } from './terms.ts';
 import { formatOf, message } from './wire.ts';
 
@@ -102,7 +102,8 @@ export class ChannelQueries implements Watcher, Bound {
     if (own === base) return base;
     const queries = [...new Set([...this.#open.values()].map(({ shared }) => shared))];
     const keys = queries.map(({ key }) => key).toSorted();
-    const told = JSON.stringify([base.told, this.#rights, keys]);
+    // A hundred queries of many terms each are a long text, and each who has them would keep it.
+    const told = digestOf(JSON.stringify([base.told, this.#rights, keys]));
     const { bounds } = this.#readable;
     const shown = new Shown(base.leaves, this.#readable, queries);
     return { ...own, told, leaves: new Scope(own.leaves.patterns, [...bounds, shown]) };

@@ -72,7 +72,11 @@ function hashOf(asked: Scope, readable: Scope): string {
   if (asked.isWhole && readable.isWhole) return 'all';
   const bounds = readable.bounds.map(({ name }) => name);
   const sources = [sourcesOf(asked), sourcesOf(readable)];
-  const text = JSON.stringify(bounds.length === 0 ? sources : [...sources, bounds]);
+  return digestOf(JSON.stringify(bounds.length === 0 ? sources : [...sources, bounds]));
+}
+
+/** Stands for a text, however long that is. */
+export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 

@@ -59,7 +59,6 @@ export class Listener {
     // It would serve what has been closed, for ever.
     if (this.#isStopping) return Promise.reject(new HoldfastError('closed'));
     return new Promise((resolve, reject) => {
-      this.#giveUp = reject;
       http.once('error', reject);
       http.listen(port, host, () => {
         http.off('error', reject);
@@ -70,6 +69,8 @@ export class Listener {
         const shown = host.includes(':') ? `[${host}]` : host;
         resolve({ host, port: bound, url: `http://${shown}:${bound}` });
       });
+      // Not of one that throws, because another listens already, or is about to.
+      this.#giveUp = reject;
     });
   }
 

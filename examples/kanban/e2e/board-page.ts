@@ -51,6 +51,11 @@ export class BoardPage extends WatchedPage {
   /** Waits until the columns hold these cards, as the server has them. */
   async shows(...titles: readonly (readonly string[])[]): Promise<void> {
     await expect.poll(() => this.titles()).toEqual(titles);
+    await this.settles();
+  }
+
+  /** Waits until nothing is on its way: a card that is cannot be picked up or deleted. */
+  async settles(): Promise<void> {
     await expect.poll(() => this.page.locator('[data-pending=true]').count()).toBe(0);
   }
 

@@ -137,7 +137,7 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
     const field = mine.page.getByLabel('Title of');
     await mine.add('To do', 'Passed around');
     await theirs.card('Passed around').waitFor();
-    await expect.poll(() => mine.page.locator('[data-pending=true]').count()).toBe(0);
+    await mine.settles();
     await mine.card('Passed around').focus();
     await mine.page.keyboard.press('F2');
     await mine.page.keyboard.type('What took long');
@@ -149,6 +149,7 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
     await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
     await field.dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
     expect(await field.inputValue()).toBe('What took long to write');
+    await theirs.settles();
     await theirs.card('Passed around').focus();
     await theirs.page.keyboard.press('Delete');
     await mine.said('Somebody has deleted this card.');
@@ -199,13 +200,14 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
   test('who is at a card goes on at it where somebody else moves it, and near it where they delete it', async () => {
     await mine.add('To do', 'Gone while held');
     await theirs.card('Gone while held').waitFor();
-    await expect.poll(() => mine.page.locator('[data-pending=true]').count()).toBe(0);
+    await mine.settles();
     await mine.card('Gone while held').focus();
     await theirs.drag('Gone while held', theirs.column('Doing').getByText('Nothing here.'));
     await mine.column('Doing').locator('[data-card]').waitFor();
     await expect.poll(() => mine.focused()).toBe('Gone while held');
     await mine.page.keyboard.press(' ');
     await mine.page.keyboard.press('ArrowLeft');
+    await theirs.settles();
     await theirs.card('Gone while held').focus();
     await theirs.page.keyboard.press('Delete');
     await mine.said('Somebody has deleted this card.');

@@ -12,11 +12,11 @@ type Props = {
 /** The rooms, and how much in each is new. */
 export function Sidebar({ rooms, current, me }: Props): ReactNode {
   useRoomKeys(rooms, current);
-  // On a phone they are a line, and may be longer than that is wide.
+  // On a phone they are a line, and may be longer than that is wide; who looks for another is left there, whatever comes in.
   useEffect(() => {
     const link = document.querySelector('.sidebar a[aria-current]');
     link?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-  }, [rooms, current]);
+  }, [current]);
   return (
     <nav className="sidebar" aria-label="Rooms">
       <h2>Team chat</h2>

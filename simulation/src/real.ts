@@ -62,6 +62,7 @@ export class RealWork {
     const ends = [createDeflateRaw(), createInflateRaw()].map((stream) => {
       const kind: object = Object.getPrototypeOf(stream);
       const flush = stream.flush;
+      stream.close();
       const noted = (work: Promise<void>): unknown => this.count(work);
       Object.assign(kind, {
         flush(this: typeof stream, ...call: Parameters<typeof flush>) {

@@ -60,34 +60,35 @@ export class Collector {
     const uploads: KeptBytes[] = [];
     for await (const kept of this.#room.blobs.list()) {
       if (this.#stopped) return deleted;
-      if (await this.#tryToDelete(kept)) deleted += 1;
+      if (await this.#look(kept)) deleted += 1;
       else if (!isBlobHash(kept.name)) uploads.push(kept);
     }
     this.#unfinished.inherit(uploads);
     return deleted;
   }
 
-  /** One that cannot be deleted is no reason to keep those after it for ever. */
-  async #tryToDelete(kept: KeptBytes): Promise<boolean> {
-    try {
-      return await this.#look(kept);
-    } catch (error) {
-      this.#room.report('collecting files failed', error);
-      return false;
-    }
-  }
-
   async #look({ name, at }: KeptBytes): Promise<boolean> {
     const { blobs, storage, clock } = this.#room;
     if (!isBlobHash(name)) {
       if (at > clock.wall() - uploadGraceMs) return false;
-      await blobs.delete(name);
+      if (!(await this.#hasDone(() => blobs.delete(name)))) return false;
       this.#unfinished.done(name);
       return true;
     }
+    // Where that fails it does for each of them: it ends the sweep.
     if ((await storage.files.condemn(name)) !== 'condemned') return false;
-    await this.bury(name);
-    return true;
+    return this.#hasDone(() => this.bury(name));
+  }
+
+  /** Bytes that cannot be deleted are no reason to keep those after them for ever. */
+  async #hasDone(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#room.report('collecting files failed', error);
+      return false;
+    }
   }
 
   async #bury(hash: BlobHash): Promise<void> {

@@ -218,3 +218,15 @@ test('bytes that cannot be deleted keep nothing else from being collected, and t
   expect([await isThere(stuck), await isThere(text)]).toEqual([true, false]);
   expect(failures).toContain(fault);
 });
+
+test('a sweep whose storage does not answer ends at the first file: the operator does not hear of each', async () => {
+  const { world, call } = await place();
+  for (const name of ['a', 'b']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await call('PUT', `files/${name}`, { body: name });
+  }
+  const fault = new Error('the database is away');
+  world.storage.files.condemn = () => Promise.reject(fault);
+  await expect(world.files.collector.sweep()).rejects.toBe(fault);
+  expect(world.failures).toEqual([]);
+});

@@ -78,7 +78,7 @@ export {
   type StreamOptions,
 } from './views/stream.ts';
 export type { ViewTelemetry } from './views/telemetry.ts';
-export type { AnyContext } from './views/any-context.ts';
+export type { AnyContext } from './views/task-context.ts';
 export {
   upload,
   type UploadContext,

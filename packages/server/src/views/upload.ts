@@ -1,8 +1,8 @@
-import type { AnyContext } from './any-context.ts';
+import type { AnyContext } from './task-context.ts';
 import type { Soon } from './env.ts';
 import type { UploadedEntry } from './uploads-handle.ts';
 
-/** What is asked of an upload outside of any task: it reads the node, and the principal is its owner. */
+/** What is asked of an upload outside of a task: it reads the node, and the principal is its owner. */
 export interface UploadContext extends Pick<
   AnyContext,
   'principal' | 'params' | 'id' | 'state' | 'signal' | 'store'

@@ -1,4 +1,4 @@
-import type { AnyContext } from './any-context.ts';
+import type { AnyContext } from './task-context.ts';
 import type { Soon } from './env.ts';
 
 /** What a hook is told about the command on its way (views.md §11.1). */

@@ -177,4 +177,33 @@ describe('rights that are lost', () => {
       .toBe(true);
     await expect.poll(() => writer.get('mine/e')).toBe(5);
   });
+
+  it('what is written to a store that was purged waits for another of its name, and is committed once a write finds it there (C1)', async () => {
+    const { id = '' } = (await world.server.stores.create('acme/gone')) ?? {};
+    const { client, valve, rejected } = subject();
+    const store = client.store('acme/gone');
+    await store.put('old', 1).committed;
+    await world.server.stores.purge(id);
+    const refusals = (): number =>
+      valve.received.filter((each) => String(each).includes('unauthorized')).length;
+    await expect.poll(refusals).toBe(1);
+    const early = [store.put('a', 1), store.put('b', 2)];
+    await expect.poll(refusals).toBe(2);
+    expect(store.status.get().error?.code).toBe('unauthorized');
+    await world.server.stores.create('acme/gone');
+    expect(await store.put('c', 3).committed).toMatchObject({ seq: 3 });
+    expect(early.map(({ outcome }) => outcome?.status)).toEqual(['committed', 'committed']);
+    expect([store.get('old'), store.get('a'), refusals(), rejected]).toEqual([undefined, 1, 2, []]);
+  });
+
+  it('what was written before a store was found not to be there goes with what is written once it is (C1)', async () => {
+    const { client } = subject();
+    const store = client.store('acme/none');
+    const early = store.put('a', 1);
+    await expect(store.ready).rejects.toMatchObject({ code: 'unauthorized' });
+    await world.server.stores.create('acme/none');
+    expect(early.outcome).toBeNull();
+    expect(await store.put('b', 2).committed).toMatchObject({ seq: 2 });
+    expect(await early.committed).toMatchObject({ seq: 1 });
+  });
 });

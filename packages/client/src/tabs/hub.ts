@@ -39,9 +39,9 @@ export class StoreHub {
     return this.#store;
   }
 
-  /** The server does not let the store be read. */
+  /** The server does not let the store be read, and is not being asked once more. */
   get refusal(): Refusal | null {
-    return this.#refusal;
+    return this.#store?.replica?.status().phase === 'refused' ? this.#refusal : null;
   }
 
   get reply(): HeardReply | null {

@@ -36,6 +36,8 @@ export interface SeatedStore extends ReceiptDesk {
   ): void;
   /** Does something with the queries that the replica follows. */
   query(deed: (replica: Pick<Replica, 'follow' | 'queries'>) => void): void;
+  /** Asks again for what was refused. */
+  again(): void;
   /** Asks the server something on the channel of the store. */
   ask(event: string, payload: object): Promise<unknown>;
 }

@@ -9,7 +9,7 @@ import {
   type ScopeChange,
   type Seq,
 } from '@holdfast/protocol';
-import type { ReplicaImage } from '@holdfast/engine/replica';
+import { type ReplicaImage, rights } from '@holdfast/engine/replica';
 import { Additions } from './additions.ts';
 import { HubPart } from './part.ts';
 import {
@@ -116,7 +116,9 @@ export class StoreServing implements Serving {
   join(channel: FollowerChannel, request: JoinRequest): void {
     this.#joining.add({ channel, request });
     const { refusal } = this.#hub;
-    if (refusal !== null) this.#refused(refusal);
+    // What may not be read may be by now, as for a handle or a write of our own.
+    if (rights.has(refusal?.code ?? '')) this.#store?.again();
+    else if (refusal !== null) this.#refused(refusal);
     this.#decide();
   }
 

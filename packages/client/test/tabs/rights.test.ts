@@ -110,3 +110,25 @@ test('S83 a tab with an older state of what the one that leads did not hold is b
   const { store } = await tabIn(world, parts, { cache });
   expect(store.get('b')).toEqual({ x: 'another', y: 'b/y' });
 });
+
+test('a store that the tab that leads was refused is asked for once more by the write, or the handle, of another tab (C1)', async () => {
+  const { world, both } = await twoTabs([['a/**'], ['b/**']]);
+  await using _ = world;
+  const [a, b] = both.map(({ client }) => client);
+  const refused = { code: 'unauthorized' };
+  const led = a?.store('acme/new');
+  const early = led?.put('a', 1);
+  await expect(led?.ready).rejects.toMatchObject(refused);
+  const store = b?.store('acme/new');
+  await expect(store?.ready).rejects.toMatchObject(refused);
+  await world.createStore('acme/new');
+  expect(await store?.put('b', 2).committed).toMatchObject({ seq: 2 });
+  expect(await early?.committed).toMatchObject({ seq: 1 });
+  for (const client of [a, b]) {
+    // One after the other.
+    // oxlint-disable-next-line no-await-in-loop
+    await expect(client?.store('acme/late').ready).rejects.toMatchObject(refused);
+  }
+  await world.createStore('acme/late');
+  await b?.store('acme/late').ready;
+});

@@ -6,6 +6,7 @@ export type { Guest, QueryAsk, QuerySight } from './parts.ts';
 export { Queries } from './queries.ts';
 export { sharedScope } from './following.ts';
 export { Replica, scopeId } from './replica.ts';
+export { rights } from './standing.ts';
 export { TouchedPaths } from './touched.ts';
 export type {
   Delivery,

@@ -269,8 +269,9 @@ export class Replica {
 
   #ask(input: Input<'request'>): void {
     this.#requests.ask(input);
-    // What was refused for good may be had by now; if not, this is refused as what waited was (stores.md §18 C1).
-    if (this.#isRefusedForGood && this.#requests.outbox.queue.size > 0) this.#rejoin();
+    // What was refused may be had by now; if not, this fares as what waited did (stores.md §18 C1).
+    const isRefused = this.#phase === 'refused' && rights.has(this.#error?.code ?? '');
+    if (isRefused && this.#requests.outbox.queue.size > 0) this.#rejoin();
   }
 
   #onJoined({ response, now, wall }: Input<'joined'>): void {
@@ -325,18 +326,13 @@ export class Replica {
     this.#parts.queries?.lost();
   }
 
-  get #isRefusedForGood(): boolean {
-    const error = this.#phase === 'refused' ? this.#error : null;
-    return error !== null && error.retry === 'never' && rights.has(error.code);
-  }
-
   #becomeRefused(refusal: Refusal): void {
     this.#becomeJoining();
     this.#phase = 'refused';
     this.#error = refusal;
     if (!rights.has(refusal.code)) return;
     if (this.#following.refused(refusal)) this.#rejoin();
-    else if (this.#isRefusedForGood) this.#requests.refuseAll(refusal);
+    else if (refusal.retry === 'never') this.#requests.refuseAll(refusal);
   }
 
   #becomeClosed(): void {

@@ -377,3 +377,14 @@ test('a refused join is reported once, and what is shown stays', () => {
   expect(desk.told.at(-1)?.error?.code).toBe('unauthorized');
   expect(desk.value('k')).toBe(1);
 });
+
+test('a store that was refused until there is a better token is asked for once more by a write', () => {
+  const desk = new Desk().live();
+  desk.set('before', 'a', 1);
+  desk.step({ type: 'lost' });
+  desk.step({ type: 'refused', refusal: refuse('unauthorized') });
+  expect(desk.rejoins).toBe(0);
+  desk.set('away', 'b', 2);
+  desk.set('meanwhile', 'c', 3);
+  expect(desk.rejoins).toBe(1);
+});

@@ -260,6 +260,27 @@ describe('presence', () => {
     expect(shown(watcher)).toEqual([]);
   });
 
+  it('nobody is on the topic of a store that was purged, themselves included, until somebody asks for the topic of another one of its name', async () => {
+    const { id = '' } = (await world.server.stores.create('acme/gone')) ?? {};
+    const errors: unknown[] = [];
+    const client = world.client({ onError: (error) => errors.push(error) });
+    const at = { ...plain, store: 'acme/gone' };
+    const room = joinPresence(client, at);
+    room.set({ n: 1 });
+    await expect.poll(() => room.status.get()).toEqual({ state: 'joined' });
+    await world.server.stores.purge(id);
+    await expect.poll(() => errors).toMatchObject([{ code: 'unauthorized' }]);
+    expect(shown(room)).toEqual([]);
+    room.set({ n: 2 });
+    expect(shown(room)).toEqual([]);
+    await world.server.stores.create('acme/gone');
+    joinPresence(client, at);
+    await expect.poll(() => room.status.get()).toEqual({ state: 'joined' });
+    expect(shown(room)).toEqual([[{ n: 2 }, true]]);
+    const other = joinPresence(world.client(), at);
+    await expect.poll(() => shown(other)).toEqual([[{ n: 2 }, false]]);
+  });
+
   it('opens no store, and ends with the client (S85)', async () => {
     const client = world.client();
     const [room, watcher] = [joinPresence(client, plain), joinPresence(world.client(), plain)];

@@ -120,6 +120,8 @@ export class PresenceChannel implements Speaker {
   #isDue = false;
   /** What is shown was a reason to refuse the join: it is not sent along with the next. */
   #isBarred = false;
+  /** Nobody sees anything here, this client included. */
+  #isDenied = false;
   #nextAt = 0;
   #throttle = 0;
   #pushes = 0;
@@ -152,7 +154,8 @@ export class PresenceChannel implements Speaker {
 
   hold(): () => void {
     this.#holds += 1;
-    if (this.#holds === 1) this.room.uplink.join(this.#topic, this);
+    // What was refused is asked for again with the next use.
+    this.room.uplink.join(this.#topic, this);
     return releaseOnce(() => {
       this.#holds -= 1;
       if (this.#holds === 0) this.#leave();
@@ -214,6 +217,7 @@ export class PresenceChannel implements Speaker {
     const reply = readPresenceJoinReply(response);
     if (!isRefusal(reply)) this.key = reply.key;
     this.#isJoined = true;
+    this.#isDenied = false;
     this.status.set(
       this.#isBarred ? { ...this.status.get(), state: 'joined' } : { state: 'joined' },
     );
@@ -227,6 +231,7 @@ export class PresenceChannel implements Speaker {
     const isBarred = this.#own !== null && !this.#isBarred && aboutStates.has(refusal.code);
     this.#isBarred ||= isBarred;
     this.#isJoined = false;
+    this.#isDenied = !isBarred;
     this.#mirror.clear();
     this.#tell();
     const error = RejectedError.from(refusal.with({ topic: this.#topic }));
@@ -272,7 +277,7 @@ export class PresenceChannel implements Speaker {
     for (const [name, each] of this.#mirror.peers) {
       if (!this.isSelf(each)) peers.set(name, each);
     }
-    if (this.#own !== null) {
+    if (this.#own !== null && !this.#isDenied) {
       const [key, peer, state] = [this.key ?? '', this.#peer, this.#own];
       const name = `${key}/${peer}`;
       const known = this.changes.get().get(name);

@@ -10,6 +10,9 @@ import { First, ids, Later } from './task.ts';
 /** Something that code of a server was to do, known by a title of its own, and what that was told of it. */
 type Errand = { readonly title: string; outcome: 'done' | 'refused' | null };
 
+/** Which task an errand counts on, and in the title of which other it says so. */
+type Order = { readonly title: string; readonly id: string; readonly other: string };
+
 const storeName = 'acme/app';
 
 /** Code of whichever server runs: it counts a task on from what it has read, and says the same in the title of another. */
@@ -38,8 +41,9 @@ export class Clerk {
     const errand: Errand = { title: `clerk ${this.errands.length}`, outcome: null };
     this.errands.push(errand);
     const id = dice.pick(ids);
-    const of = { title: errand.title, id, other: dice.pick(ids.filter((each) => each !== id)) };
-    const work = this.#isLater(server) ? this.#later(server, of) : this.#first(server, of);
+    const other = dice.pick(ids.filter((each) => each !== id));
+    const order = { title: errand.title, id, other };
+    const work = this.#isLater(server) ? this.#later(server, order) : this.#first(server, order);
     work.then(
       () => (errand.outcome = 'done'),
       (error: unknown) => (errand.outcome = error instanceof RejectedError ? 'refused' : null),
@@ -55,10 +59,7 @@ export class Clerk {
     }
   }
 
-  #first(
-    server: Server,
-    { title, id, other }: { title: string; id: string; other: string },
-  ): Promise<void> {
+  #first(server: Server, { title, id, other }: Order): Promise<void> {
     return server.transact(storeName, (tx) => {
       const task = tx.record(First.ref({ id }));
       const n = (task.get()?.n ?? 0) + 1;
@@ -69,10 +70,7 @@ export class Clerk {
     });
   }
 
-  #later(
-    server: Server,
-    { title, id, other }: { title: string; id: string; other: string },
-  ): Promise<void> {
+  #later(server: Server, { title, id, other }: Order): Promise<void> {
     return server.transact(storeName, (tx) => {
       const task = tx.record(Later.ref({ id }));
       const count = (task.get()?.count ?? 0) + 1;

@@ -66,7 +66,7 @@ export class RealWork {
       const noted = (work: Promise<void>): unknown => this.count(work);
       Object.assign(kind, {
         flush(this: typeof stream, ...call: Parameters<typeof flush>) {
-          const told = call.pop();
+          const told = typeof call.at(-1) === 'function' ? call.pop() : undefined;
           const done = new Promise<void>((resolve) => {
             // Whoever is closed amid that is told of nothing.
             this.once('close', resolve);

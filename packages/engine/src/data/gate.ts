@@ -28,6 +28,8 @@ export type Caller = {
   readonly veil?: {
     /** Its members, and of `more` what would be. */
     hiddenOf(object: Path, value: Json | undefined, more?: readonly string[]): readonly string[];
+    /** Whether a member of it is hidden, or would be. */
+    hides(object: Path, value: Json | undefined): (field: string) => boolean;
     /** Whether what is at a path may be seen. */
     covers(path: Path): boolean;
   } | null;

@@ -82,30 +82,47 @@ export function screen(
 ): Refusal | null {
   if (!caller?.veil) return null;
   const isIndexed = request.op === 'transact' || request.op === 'import';
+  const objects = new Map<Path, Screened>();
   for (const [index, write] of writesOf(request).entries()) {
     const around = write.path === null ? [] : places.around(write.path);
     for (const { item, path } of around) {
-      const object = { def: item.def, path, before: tree.read(path)?.value };
-      const refusal = screenWrite(write, object, caller.veil);
+      const object = objects.get(path) ?? screened(path, tree, caller.veil);
+      objects.set(path, object);
+      const refusal = screenWrite(write, { def: item.def, path }, object);
       if (refusal !== null) return isIndexed ? refusal.with({ op_index: index }) : refusal;
     }
   }
   return null;
 }
 
-type Veil = NonNullable<Caller['veil']>;
+/** An object as it is before a request, looked at once for all its writes: those of one may be a thousand. */
+type Screened = {
+  readonly before: Json | undefined;
+  /** Whether something of it is hidden. */
+  readonly hasHidden: boolean;
+  /** Whether a member is, or would be. */
+  readonly hides: (field: string) => boolean;
+};
+
+function screened(path: Path, tree: Tree, veil: NonNullable<Caller['veil']>): Screened {
+  const before = tree.read(path)?.value;
+  const hides = veil.hides(path, before);
+  const hasHidden = isObject(before) && Object.keys(before).some(hides);
+  return { before, hasHidden, hides };
+}
 
 function screenWrite(
   write: Single,
-  { def, path, before }: Omit<Touched, 'after'>,
-  veil: Veil,
+  of: { readonly def: RecordDef; readonly path: Path },
+  { before, hasHidden, hides }: Screened,
 ): Refusal | null {
-  if (before === undefined || isDeclared(write, { def, path })) return null;
-  const named = fieldsNamed(write, path, before);
-  const told = fieldsNamed(write, path, undefined).filter((field) => field !== '*');
-  const hidden = veil.hiddenOf(path, before, told);
-  const isNamed = hidden.some((field) => named.includes(field) || named.includes('*'));
-  return isNamed ? forbidden(hidden, told) : null;
+  if (before === undefined || isDeclared(write, of)) return null;
+  const named = fieldsNamed(write, of.path, undefined);
+  const fields = [...new Set(named)].filter((field) => field !== '*' && hides(field));
+  // What a set leaves out, it removes.
+  const isOfAll = named.includes('*') || (write.op === 'set' && write.path === of.path);
+  const isNamed = fields.length > 0 || (isOfAll && hasHidden);
+  return isNamed ? refuse('forbidden_field', { fields }) : null;
 }
 
 /** An object that a proposal changes. */
@@ -129,18 +146,12 @@ export function checkHidden(of: Touched, { request, caller }: Proposal): Refusal
   const writes = writesOf(request);
   const others = writes.filter((write) => !isDeclared(write, { def, path }));
   const named = new Set(others.flatMap((write) => fieldsNamed(write, path, before)));
-  const changed = others.length < writes.length ? [] : changedFields(before, after);
+  const changed = new Set(others.length < writes.length ? [] : changedFields(before, after));
   const touched = hidden.filter(
-    (field) => named.has(field) || named.has('*') || changed.includes(field),
+    (field) => named.has(field) || named.has('*') || changed.has(field),
   );
   if (touched.length === 0) return null;
-  return forbidden(
-    touched,
-    others.flatMap((write) => fieldsNamed(write, path, undefined)),
-  );
-}
-
-/** It names no field that the request does not. */
-function forbidden(hidden: readonly string[], said: readonly string[]): Refusal {
-  return refuse('forbidden_field', { fields: hidden.filter((field) => said.includes(field)) });
+  // It names no field that the request does not.
+  const said = new Set(others.flatMap((write) => fieldsNamed(write, path, undefined)));
+  return refuse('forbidden_field', { fields: touched.filter((field) => said.has(field)) });
 }

@@ -212,8 +212,14 @@ export class Veil implements Bound {
   /** The members of an object that are hidden, and those of some more that would be. */
   hiddenOf(object: Path, value: Json | undefined, more: readonly string[] = []): readonly string[] {
     if (!isObject(value)) return [];
+    return [...new Set([...Object.keys(value), ...more])].filter(this.hides(object, value));
+  }
+
+  /** Whether a member of an object is hidden, or would be; of what is no object none is. */
+  hides(object: Path, value: Json | undefined): (field: string) => boolean {
+    if (!isObject(value)) return () => false;
     const isShown = this.#shownOf(object, value);
-    return [...new Set([...Object.keys(value), ...more])].filter((field) => !isShown(field));
+    return (field) => !isShown(field);
   }
 
   /** The fields of a query that are not seen of every row (records.md §14.2.4). */

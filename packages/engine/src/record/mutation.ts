@@ -144,9 +144,9 @@ function isAlike(a: unknown, b: unknown): boolean {
 /** Sets and removes fields; those with a merge are merged where somebody else has changed them since (records.md §12). */
 function mergeFields(def: Mutable, current: Json | undefined, value: Json): JsonObject | undefined {
   const { set, unset, base } = isObject(value) ? value : {};
-  const removed = Array.isArray(unset) ? unset.map(String) : [];
+  const removed = new Set(Array.isArray(unset) ? unset.map(String) : []);
   const known = isObject(base) ? base : {};
-  const result = pick(isObject(current) ? current : {}, (field) => !removed.includes(field));
+  const result = pick(isObject(current) ? current : {}, (field) => !removed.has(field));
   for (const [field, mine] of Object.entries(isObject(set) ? set : {})) {
     const of = { field, mine, theirs: getOwn(result, field), base: getOwn(known, field) };
     setOwn(result, field, mergeField(def, of));

@@ -1,6 +1,6 @@
 import { Tree } from '@holdfast/engine/data';
-import { Envelopes, Veil } from '@holdfast/engine/gate';
-import { asPath, type Json, passthrough, record } from '@holdfast/protocol';
+import { Envelopes, RecordGate, Veil } from '@holdfast/engine/gate';
+import { asPath, type Json, passthrough, record, type Write } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { collect } from '../../../../tools/garbage.ts';
 
@@ -225,4 +225,52 @@ test('of the objects that somebody was shown by a read rule, their veil keeps no
   collect();
   expect(paths.every((path) => veil.coversSubtree(path))).toBe(true);
   expect([copies.length, copies.filter((copy) => copy.deref() !== undefined)]).toEqual([100, []]);
+});
+
+/** Counts how often it is looked at what is hidden of an object. */
+class CountingVeil extends Veil {
+  looks = 0;
+
+  override hides(...of: Parameters<Veil['hides']>): ReturnType<Veil['hides']> {
+    this.looks += 1;
+    return super.hides(...of);
+  }
+}
+
+test('given a request of many writes, then what is hidden of each object is looked at once, whatever of it is named', () => {
+  const veil = new CountingVeil({
+    records: [{ def: Person, params: {}, read: null }],
+    name: 'bob',
+    principal: { subject: 'bob' },
+    now: () => 0,
+    valueAt: () => undefined,
+    tell: () => undefined,
+  });
+  const gate = new RecordGate([
+    { def: Person, params: {}, writeSchema: null, write: null, mutations: {} },
+  ]);
+  const tree = Tree.empty();
+  for (const id of ['ada', 'eve']) {
+    for (const [field, value] of Object.entries({ name: id, mood: 'sad' })) {
+      tree.put(at(`people/${id}/${field}`), { value, type: 'string', revision: 1 });
+    }
+  }
+  const caller = { principal: { subject: 'bob' }, isExempt: false, veil };
+  const name = (id: string) => ({ op: 'set', path: at(`people/${id}/name`), value: 'x' }) as const;
+  const screened = (ops: readonly Write[]) => {
+    const request = { op: 'transact', ops, preconditions: [] } as const;
+    return gate.screen({ tree, request, caller })?.details;
+  };
+  const harmless = Array.from({ length: 100 }, (_, n) => name(n % 2 === 0 ? 'ada' : 'eve'));
+  expect(screened(harmless)).toBeUndefined();
+  expect(veil.looks).toBe(2);
+  const mood = { op: 'delete', path: at('people/eve/mood') } as const;
+  expect(screened([...harmless, mood])).toEqual({ fields: ['mood'], op_index: 100 });
+  // What is left out of it would be removed; and of what nobody named nothing is told.
+  const whole = { op: 'set', path: at('people/ada'), value: { name: 'x' } } as const;
+  expect(screened([name('ada'), whole])).toEqual({ fields: [], op_index: 1 });
+  expect(screened([{ op: 'delete', path: at('people') }])).toBeUndefined();
+  expect(screened([{ op: 'delete', path: at('people/ada') }])).toEqual({ fields: [], op_index: 0 });
+  const merge = { op: 'merge', path: at('people/ada'), value: { name: 'x', mood: 'ok' } } as const;
+  expect(screened([merge])).toEqual({ fields: ['mood'], op_index: 0 });
 });

@@ -10,7 +10,7 @@ import { Stores } from '../host/stores.ts';
 import { Meters } from '../metrics/index.ts';
 import { memory } from '../storage/memory.ts';
 import {
-  openingOf,
+  Openings,
   openViews,
   StoreOfView,
   type ViewOptions,
@@ -51,8 +51,9 @@ export async function openTestServer(
   const files = new Files({ ...room, blobs: memoryBlobs() });
   const views = openViews({ data: tmpdir(), ...options }, { ...room, ...door, files, warn });
   const access = { tracker: () => null, isReadOnly: () => false, principal: () => null };
+  const openings = new Openings({ desk: views.desk, clock });
   const store = (name: string): ViewStore =>
-    new StoreOfView(openingOf(name, views.desk.open(name, null)), access, defaultLimits);
+    new StoreOfView(openings.open(name, null), access, defaultLimits);
   for (const [name, content] of Object.entries(stores)) {
     const parsed = parseStoreName(name);
     if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);

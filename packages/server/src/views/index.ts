@@ -4,7 +4,8 @@ export { definitionOf, openViews, type ViewOptions, type Views } from './open-vi
 export type { Joining } from './admission.ts';
 export type { Roots } from './roots.ts';
 export type { ViewRequests, ViewSeat } from './seat.ts';
-export { openingOf, StoreOfView } from './store-of-view.ts';
+export { Openings } from './openings.ts';
+export { StoreOfView } from './store-of-view.ts';
 export { Subscription } from './subscription.ts';
 export type { ViewTelemetry } from './telemetry.ts';
 export { UploadBudget } from './uploads/budget.ts';

@@ -10,10 +10,11 @@ import {
 } from '@holdfast/engine/view';
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
-import { closeOpening, openingOf, type Opening, StoreOfView } from './store-of-view.ts';
 import { mountFault } from './mount-fault.ts';
+import { Openings } from './openings.ts';
 import { produce } from './produce.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
+import { StoreOfView } from './store-of-view.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
 import type { UploadBudget } from './uploads/budget.ts';
@@ -56,8 +57,7 @@ export class InstanceHost {
   readonly #instance: Instance;
   readonly #subscribers = new Map<number, Subscriber>();
   readonly #tickets = new Map<number, Ticket>();
-  /** By whom they are open for; null: the server itself. Who comes anew, or with another token, is another. */
-  readonly #stores = new Map<Principal | null, Map<string, Opening>>();
+  readonly #stores: Openings;
   /** Whose room the open uploads take, by their refs. */
   readonly #budgets = new Map<string, UploadBudget>();
   readonly #attaching = new Map<
@@ -81,6 +81,7 @@ export class InstanceHost {
     this.config = config;
     this.#params = config.params;
     this.#room = room;
+    this.#stores = new Openings(room);
     this.#owner = parts.owner;
     this.#uploads = parts.uploads((input) => this.step(input));
     this.#instance = new Instance(config, {
@@ -93,7 +94,7 @@ export class InstanceHost {
       },
       store: (name, options, access) => {
         const user = options.as === 'principal' ? principalOf(access) : null;
-        return new StoreOfView(this.#opening(name, user), access, room.limits);
+        return new StoreOfView(this.#stores.open(name, user), access, room.limits);
       },
       uploads: {
         token: (ref) => this.#uploads.token(ref),
@@ -334,29 +335,11 @@ export class InstanceHost {
     );
   }
 
-  #opening(name: string, user: Principal | null): Opening {
-    const openings = this.#stores.get(user) ?? new Map<string, Opening>();
-    const known = openings.get(name);
-    if (known !== undefined && known.failure === null) return known;
-    const opening = openingOf(name, this.#room.desk.open(name, user));
-    if (this.#ended) {
-      closeOpening(opening);
-      return opening;
-    }
-    this.#stores.set(user, openings);
-    openings.set(name, opening);
-    return opening;
-  }
-
   /** In a shared view, who has left holds nothing any more; else the instance goes with its subscriber. */
   #closeStoresOf({ principal }: Subscriber): void {
     if (this.config.principal !== null) return;
     for (const each of this.#subscribers.values()) if (each.principal === principal) return;
-    for (const [user, openings] of this.#stores) {
-      if (user === null || user !== principal) continue;
-      this.#stores.delete(user);
-      openings.forEach(closeOpening);
-    }
+    this.#stores.closeOf(principal);
   }
 
   /** A bug ends the instance, and nothing else. */
@@ -379,8 +362,7 @@ export class InstanceHost {
     this.#subscribers.clear();
     this.#tickets.clear();
     for (const ref of this.#budgets.keys()) this.#discard(ref);
-    for (const openings of this.#stores.values()) openings.forEach(closeOpening);
-    this.#stores.clear();
+    this.#stores.close();
     this.#owner.ended();
   }
 

@@ -16,6 +16,7 @@ import {
   segmentsOf,
   toPath,
 } from '@holdfast/protocol';
+import type { Opening } from './openings.ts';
 import type { Read } from './shared-reads.ts';
 import type { OpenedStore } from './store-desk.ts';
 import type {
@@ -27,45 +28,13 @@ import type {
   WriteGuard,
 } from './store-handle.ts';
 
-/** A store that is being opened, or open, for one instance. */
-export type Opening = {
-  readonly name: string;
-  readonly ready: Promise<OpenedStore>;
-  /** Null: not yet. */
-  opened: OpenedStore | null;
-  /** Why it was not opened. */
-  failure: { readonly error: unknown } | null;
-};
-
-/** Begins to note how an opening goes. */
-export function openingOf(name: string, ready: Promise<OpenedStore>): Opening {
-  const opening: Opening = { name, ready, opened: null, failure: null };
-  ready.then(
-    (opened) => {
-      opening.opened = opened;
-    },
-    (error: unknown) => {
-      opening.failure = { error };
-    },
-  );
-  return opening;
-}
-
-/** Lets go of a store, once it is open. */
-export function closeOpening({ ready }: Opening): void {
-  ready.then(
-    (opened) => opened.release(),
-    () => undefined,
-  );
-}
-
 type Payload = { readonly op: string; readonly path: Path; readonly [field: string]: unknown };
 
 /** A store as application code of one view uses it (views.md §11.2). */
 export class StoreOfView implements ViewStore {
   readonly name: string;
   readonly ready: Promise<void>;
-  readonly #opening: Opening;
+  #opening: Opening;
   readonly #access: StoreAccess;
   readonly #limits: Limits;
 
@@ -165,11 +134,16 @@ export class StoreOfView implements ViewStore {
 
   /** Where it is not open yet, `render` and `watch` wait for it; nobody else does. */
   #reading(): OpenedStore {
+    const tracker = this.#access.tracker();
+    if (tracker !== null) this.#opening = this.#opening.newest();
     const { opened, failure, ready, name } = this.#opening;
     if (opened !== null) return opened;
+    if (tracker !== null) {
+      // Where it cannot be opened nothing that was read tells of a change: that it is open at last is one.
+      tracker.follow(this.#opening.key, this.#opening.onceOpen);
+      return tracker.hold(ready);
+    }
     if (failure !== null) throw failure.error;
-    const tracker = this.#access.tracker();
-    if (tracker !== null) return tracker.hold(ready);
     throw new HoldfastError('unavailable', { store: name }, `Await ready before reading ${name}.`);
   }
 }

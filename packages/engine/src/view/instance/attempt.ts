@@ -163,11 +163,8 @@ export class Attempt {
       this.#place(node, slots, output);
     } catch (error) {
       slots.close();
-      if (!(error instanceof Hold)) {
-        this.#keepReading(node, reading);
-        throw this.failureOf(node, error);
-      }
-      reading.drop();
+      this.#keepReading(node, reading);
+      if (!(error instanceof Hold)) throw this.failureOf(node, error);
       error.onceOver(() => this.#again());
       this.#wait(node, error.until, () => undefined);
     } finally {

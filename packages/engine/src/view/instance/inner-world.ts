@@ -74,7 +74,7 @@ export class InnerWorld implements World {
     try {
       watch.value = this.reading(reading, watch.read);
     } catch (error) {
-      if (watch.hasRead && !(error instanceof Hold)) watch.followAlso(reading);
+      if (watch.hasRead) watch.followAlso(reading);
       else reading.drop();
       if (error instanceof Hold) return error.until;
       throw error;

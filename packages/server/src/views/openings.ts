@@ -1,0 +1,123 @@
+import { HoldfastError } from '@holdfast/protocol';
+import type { Principal } from '../access/index.ts';
+import type { ViewsRoom } from './room.ts';
+import type { OpenedStore } from './store-desk.ts';
+
+/** A store that is being opened, or open, for one instance. */
+export type Opening = {
+  readonly name: string;
+  /** Stands for the store, and for whom it is opened. */
+  readonly key: string;
+  readonly ready: Promise<OpenedStore>;
+  /** Null: not yet. */
+  opened: OpenedStore | null;
+  /** Why it was not opened. */
+  failure: { readonly error: unknown } | null;
+  /** This one, or another one where this has failed. */
+  readonly newest: () => Opening;
+  /** Calls back when it is open, if it could not be at first, until the returned function is called. */
+  readonly onceOpen: (opened: () => void) => () => void;
+};
+
+/** The stores of one user. */
+type Shelf = { readonly number: number; readonly openings: Map<string, Opening> };
+
+/** A store that could not be opened is tried again after so long. */
+const AGAIN_MS = 1000;
+
+/** The stores that one instance uses, each opened once for everybody it is opened for. */
+export class Openings {
+  readonly #room: Pick<ViewsRoom, 'desk' | 'clock'>;
+  /** By whom they are open for; null: the server itself. Who comes anew, or with another token, is another. */
+  readonly #shelves = new Map<unknown, Shelf>();
+  #lastNumber = 0;
+  #isClosed = false;
+
+  constructor(room: Pick<ViewsRoom, 'desk' | 'clock'>) {
+    this.#room = room;
+  }
+
+  /** Opens a store, unless it is open; one that could not be opened is tried anew. */
+  open(name: string, user: Principal | null): Opening {
+    const { number, openings } = this.#shelves.get(user) ?? this.#shelfOf(user);
+    const known = openings.get(name);
+    if (known !== undefined && known.failure === null) return known;
+    const opening: Opening = {
+      name,
+      key: `open ${number} ${name}`,
+      ready: this.#room.desk.open(name, user),
+      opened: null,
+      failure: null,
+      newest: () => (opening.failure === null ? opening : this.open(name, user)),
+      onceOpen: (opened) => this.#onceOpen(opening, opened),
+    };
+    opening.ready.then(
+      (opened) => {
+        opening.opened = opened;
+      },
+      (error: unknown) => {
+        opening.failure = { error };
+      },
+    );
+    if (this.#isClosed) letGo(opening);
+    else openings.set(name, opening);
+    return opening;
+  }
+
+  /** Lets go of what is open for one user; never of the server's own. */
+  closeOf(user: unknown): void {
+    if (user === null) return;
+    const shelf = this.#shelves.get(user);
+    this.#shelves.delete(user);
+    shelf?.openings.forEach(letGo);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { openings } of this.#shelves.values()) openings.forEach(letGo);
+    this.#shelves.clear();
+  }
+
+  #shelfOf(user: Principal | null): Shelf {
+    this.#lastNumber += 1;
+    const shelf = { number: this.#lastNumber, openings: new Map<string, Opening>() };
+    if (!this.#isClosed) this.#shelves.set(user, shelf);
+    return shelf;
+  }
+
+  /** Tries until it can be, or may not be. */
+  #onceOpen(first: Opening, opened: () => void): () => void {
+    const { clock } = this.#room;
+    let isOver = false;
+    let timer: unknown = null;
+    const wait = (opening: Opening): void => {
+      opening.ready.then(
+        () => {
+          if (!isOver && opening !== first) opened();
+        },
+        (error: unknown) => {
+          if (isOver || this.#isClosed || !isWeather(error)) return;
+          timer = clock.setTimeout(() => wait(opening.newest()), AGAIN_MS);
+        },
+      );
+    };
+    wait(first);
+    return () => {
+      isOver = true;
+      clock.clearTimeout(timer);
+    };
+  }
+}
+
+/** Lets go of a store, once it is open. */
+function letGo({ ready }: Opening): void {
+  ready.then(
+    (opened) => opened.release(),
+    () => undefined,
+  );
+}
+
+/** Whether it may pass: nobody has refused it for good. */
+function isWeather(error: unknown): boolean {
+  return !(error instanceof HoldfastError) || error.code === 'unavailable';
+}

@@ -1,0 +1,68 @@
+import { app, StorageError, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { TestClock } from '@holdfast/server/testing';
+import { expect, it } from 'vitest';
+import { topic, world } from '../conversation/world.ts';
+import { Root } from './root.ts';
+
+type Stores = { store(name: string): { get(path: string): unknown } };
+type Shown = { shown: unknown };
+
+const read = (ctx: Stores): unknown =>
+  ctx.store('demo/main').get('isMore') === true
+    ? (ctx.store('demo/other').get('x') ?? null)
+    : 'first';
+
+const views = {
+  render: view({ name: 'Late', render: (_s, _h, ctx) => ({ shown: read(ctx) }) }),
+  watch: view({
+    name: 'Late',
+    mount: (ctx) => {
+      ctx.watch(
+        () => read(ctx),
+        (task, value) => task.update((s: Shown) => void (s.shown = value)),
+      );
+      return { shown: 'first' };
+    },
+    render: ({ shown }) => ({ shown }),
+  }),
+};
+
+it.each(['render', 'watch'] as const)(
+  'given a store that a %s reads later on and that cannot be opened just then, when the disk is well again, then it is read, though nothing changes',
+  async (where) => {
+    const storage = memory();
+    const openStore = storage.open.bind(storage);
+    let troubled: string | undefined;
+    storage.open = async (id) => {
+      if (id === troubled) throw new StorageError('io', 'the disk is in trouble');
+      return openStore(id);
+    };
+    const clock = new TestClock();
+    const told: string[] = [];
+    const log = { info: () => undefined, error: (_: object, what: string) => told.push(what) };
+    const parts = { app: app({ views: [views[where]] }), storage, clock, log };
+    const { server, connect, joined } = await world(parts);
+    troubled = (await server.stores.create('demo/other'))?.id;
+    const root = new Root(await connect(), 'Late', 'l');
+    await root.join({ module: 'Late', id: 'l' });
+    expect(await root.envelope()).toMatchObject({ ops: [{ value: { shown: 'first' } }] });
+    const writer = await joined({ device: 'd2' });
+    const isMore = { op: 'set', path: 'isMore', value: true, client_op_id: 'w1' };
+    await writer.ask(topic, 'write', isMore);
+    const passing = async <T>(of: () => T): Promise<T> => {
+      await clock.advance(100);
+      return of();
+    };
+    await expect.poll(() => passing(() => told.join())).toContain(`${where} of Late`);
+    troubled = undefined;
+    let envelope: unknown;
+    root.envelope().then(
+      (next) => (envelope = next),
+      () => undefined,
+    );
+    await expect
+      .poll(() => passing(() => envelope))
+      .toMatchObject({ ops: [{ path: '/shown', value: null }] });
+  },
+);

@@ -295,8 +295,9 @@ function ruleOf(of: Touched, proposal: Proposal, questions: Question[]): Refusal
   if (caller === null || write === null) return null;
   const ctx = { principal: caller.principal, now: at };
   const current = before && decodeStored(before);
+  const state = before === undefined ? '' : canonicalJson(before);
   for (const [index, intent] of intentsOn(proposal.request, ref.path).entries()) {
-    const key = `write ${index} ${record.def.name} ${ref.path} ${before === undefined ? '' : canonicalJson(before)}`;
+    const key = `write ${index} ${record.def.name} ${ref.path} ${state}`;
     const ask: Asking['ask'] = () =>
       askRule(() => write(ctx, ref, intent, current), notAllowed(record.def, ref.path));
     const refusal = settle(key, proposal, { ask, questions });

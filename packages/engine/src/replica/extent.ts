@@ -89,6 +89,11 @@ export class Extent {
     return isAwaited;
   }
 
+  /** Whether a leaf is in what is held. */
+  holds(leaf: Path): boolean {
+    return !this.#isBeyond([leaf]);
+  }
+
   want(wanted: readonly Glob[]): void {
     this.#wanted = wanted.includes(whole) ? [whole] : wanted;
     this.#weigh();

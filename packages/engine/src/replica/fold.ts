@@ -24,6 +24,7 @@ import { type Commit, isEcho } from './commits.ts';
 import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
 import { type Pending, writesOf } from './pending.ts';
+import { isOfOthers } from './replaced.ts';
 import { Stale } from './stale.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
 import { ancestorsOf, overlaps, TouchedPaths } from './touched.ts';
@@ -167,10 +168,14 @@ export class Fold {
     this.#announce(acts, this.#committed);
   }
 
-  /** Puts a snapshot in place of the committed state. */
-  replace(tree: Tree, seq: Seq): { readonly before: Sight; readonly after: Sight } {
+  /** Puts a snapshot in place of the committed state; `isHeld`: whether a leaf at a path would be in it. */
+  replace(
+    tree: Tree,
+    seq: Seq,
+    isHeld: (path: Path) => boolean,
+  ): { readonly before: Sight; readonly after: Sight } {
     const before = { committed: this.#committed, view: this.#view };
-    this.#noteReplaced(tree, seq);
+    this.#noteReplaced(tree, seq, isHeld);
     this.#committed = tree;
     this.#cursor = seq;
     this.rebuild();
@@ -332,24 +337,17 @@ export class Fold {
     }
   }
 
-  /** A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. */
-  #noteReplaced(tree: Tree, seq: Seq): void {
+  /**
+   * A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. Of what is not
+   * held any more it tells nothing.
+   */
+  #noteReplaced(tree: Tree, seq: Seq, isHeld: (path: Path) => boolean): void {
+    const states = { before: this.#committed, after: tree, shown: this.#view };
     for (const { request, rebasedOver } of this.#shown) {
       const paths = new Set(writesOf(request).flatMap(targets));
-      const other = [...paths].find((path) => this.#isOther(path, tree));
+      const other = [...paths].find((path) => isOfOthers(path, states) && isHeld(path));
       if (other !== undefined) rebasedOver.push(revisionAt(tree, other) ?? seq);
     }
-  }
-
-  /** Whether others have changed what is at a path, or in its way; what looks as it is shown may be our own. */
-  #isOther(path: Path, tree: Tree): boolean {
-    const leaf = tree.leaf(path);
-    if (leaf !== undefined && looksEqual(leaf, this.#view.leaf(path))) return false;
-    const before = this.#committed;
-    return (
-      revisionAt(tree, path) !== revisionAt(before, path) ||
-      ancestorsOf(path).some((each) => tree.leaf(each)?.revision !== before.leaf(each)?.revision)
-    );
   }
 
   #showOps(shown: Pending): readonly Act[] {

@@ -348,7 +348,7 @@ export class Following {
     // What the state is of says which own requests are in it.
     this.#settle();
     this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq);
+    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     // What is held by now says which rows stay that no query has any more.

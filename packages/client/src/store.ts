@@ -45,7 +45,7 @@ import type { StoreDesk } from './store-call.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
 import { isSettled } from './waiters.ts';
-import { iterate, type OnOptions, type WatcherOptions, watchOptionsOf } from './watch.ts';
+import { iterate, type OnOptions, overflow, type WatcherOptions, watchOptionsOf } from './watch.ts';
 import {
   type BlindOptions,
   type FenceOptions,
@@ -195,15 +195,16 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   on(pattern: string, callback: (event: WatchEvent) => unknown, options: OnOptions = {}): Release {
     if (typeof callback !== 'function') throw new TypeError('on needs a callback.');
     const { onResync } = options;
+    const watchOptions = watchOptionsOf('on', options, { onResync: 'function' });
     return this.#subscribe({
       pattern: this.#hold.part.pattern(pattern),
-      options: watchOptionsOf('on', options, { onResync: 'function' }),
+      options: watchOptions,
       event: callback,
       ended: (error) => {
-        if (error.code === 'closed') return undefined;
+        if (error !== null) return undefined;
         if (onResync !== undefined) return onResync();
         // An error like any other that nobody handles.
-        throw error;
+        throw overflow({ store: this.name, pattern, limit: watchOptions.maxQueue });
       },
       isLive: true,
     });
@@ -214,10 +215,11 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const parsed = this.#hold.part.pattern(pattern);
     const watchOptions = watchOptionsOf('watch', options, { signal: 'object' });
     const { maxQueue } = watchOptions;
+    const watched = { store: this.name, pattern, limit: maxQueue };
     this.#open();
     return {
       [Symbol.asyncIterator]: () =>
-        iterate(maxQueue, options.signal, (told) =>
+        iterate(watched, options.signal, (told) =>
           this.#subscribe({
             pattern: parsed,
             // What a consumer that waits is about to get does not wait.

@@ -2,15 +2,14 @@ import type { HoldfastError, Pattern } from '@holdfast/protocol';
 import type { WatchEvent, WatchOptions } from '@holdfast/engine/replica';
 import { call, type Report } from './cell.ts';
 import { closedError } from './mistakes.ts';
-import { overflow } from './watch.ts';
 
 /** One subscription of an application, and what it is to be told. */
 export type Subscription = {
   readonly pattern: Pattern;
   readonly options: WatchOptions;
   event(event: WatchEvent): unknown;
-  /** It is over: its queue overflowed (stores.md §18 C14), or the store was `closed` under it. */
-  ended(error: HoldfastError): unknown;
+  /** It is over: the store was `closed` under it, or its queue overflowed, which is null (stores.md §18 C14). */
+  ended(error: HoldfastError | null): unknown;
   isLive: boolean;
 };
 
@@ -46,7 +45,7 @@ export class Audience {
       if (subscription?.isLive !== true) return undefined;
       if (event !== null) return subscription.event(event);
       subscription.isLive = false;
-      return subscription.ended(overflow(subscription.options.maxQueue));
+      return subscription.ended(null);
     });
   }
 

@@ -72,15 +72,22 @@ function deliveryOf(of: string, delivery: NonNullable<SubscribeOptions['delivery
 /** How an iterator subscribes. */
 export type Subscribe = (told: {
   readonly event: (event: WatchEvent) => void;
-  readonly ended: (error: HoldfastError) => void;
+  readonly ended: (error: HoldfastError | null) => void;
 }) => Release;
+
+/** What a queue is of, and how much it holds. */
+export type Watched = {
+  readonly store: string;
+  readonly pattern: string;
+  readonly limit: number;
+};
 
 /**
  * A subscription, of one event more, as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error
  * beyond it.
  */
 export function iterate(
-  maxQueue: number,
+  watched: Watched,
   signal: AbortSignal | undefined,
   subscribe: Subscribe,
 ): AsyncIterator<WatchEvent, undefined> {
@@ -108,11 +115,11 @@ export function iterate(
   const event = (value: WatchEvent): void => {
     queue.push(value);
     if (value.op !== 'present') live += 1;
-    if (live > maxQueue) finish({ error: overflow(maxQueue) });
+    if (live > watched.limit) finish({ error: overflow(watched) });
     news.resolve();
   };
-  const ended = (error: HoldfastError): void => {
-    finish({ error: error.code === 'closed' ? error : overflow(maxQueue) });
+  const ended = (error: HoldfastError | null): void => {
+    finish({ error: error ?? overflow(watched) });
   };
   const release = subscribe({ event, ended });
   signal?.addEventListener('abort', abort);
@@ -148,7 +155,7 @@ export function iterate(
   };
 }
 
-/** What ends an iteration that its consumer was too slow for. */
-export function overflow(limit: number): HoldfastError {
-  return new HoldfastError('limit_exceeded', { dimension: 'watch_queue', limit });
+/** What ends a subscription that its consumer was too slow for. */
+export function overflow(watched: Watched): HoldfastError {
+  return new HoldfastError('limit_exceeded', { dimension: 'watch_queue', ...watched });
 }

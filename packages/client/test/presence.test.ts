@@ -264,8 +264,8 @@ describe('presence', () => {
     const { id = '' } = (await world.server.stores.create('acme/gone')) ?? {};
     const errors: unknown[] = [];
     const client = world.client({ onError: (error) => errors.push(error) });
-    const at = { ...plain, store: 'acme/gone' };
-    const room = joinPresence(client, at);
+    const there = { ...plain, store: 'acme/gone' };
+    const room = joinPresence(client, there);
     room.set({ n: 1 });
     await expect.poll(() => room.status.get()).toEqual({ state: 'joined' });
     await world.server.stores.purge(id);
@@ -274,10 +274,10 @@ describe('presence', () => {
     room.set({ n: 2 });
     expect(shown(room)).toEqual([]);
     await world.server.stores.create('acme/gone');
-    joinPresence(client, at);
+    joinPresence(client, there);
     await expect.poll(() => room.status.get()).toEqual({ state: 'joined' });
     expect(shown(room)).toEqual([[{ n: 2 }, true]]);
-    const other = joinPresence(world.client(), at);
+    const other = joinPresence(world.client(), there);
     await expect.poll(() => shown(other)).toEqual([[{ n: 2 }, false]]);
   });
 

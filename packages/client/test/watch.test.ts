@@ -131,10 +131,11 @@ describe('subscriptions', () => {
 
   it('S77 an overflow that nobody has asked to hear of is reported', async () => {
     const store = await world.store();
-    store.on('**', off, { maxQueue: 3 });
+    store.on('k/*', off, { maxQueue: 3 });
     for (let n = 0; n < 10; n++) store.put(`k/${n}`, n);
     await store.settled();
-    expect(world.errors).toMatchObject([{ code: 'limit_exceeded', details: { limit: 3 } }]);
+    const details = { dimension: 'watch_queue', store: 'acme/app', pattern: 'k/*', limit: 3 };
+    expect(world.errors).toMatchObject([{ code: 'limit_exceeded', details }]);
   });
 
   it('G60 a subscriber that is removed by another is not called again, not in this round either', async () => {
@@ -226,7 +227,8 @@ describe('watch', () => {
     const events = store.watch('**', { maxQueue: 2 })[Symbol.asyncIterator]();
     for (let n = 0; n < 3; n++) await store.put('k', n).committed;
     for (let n = 0; n < 3; n++) expect(await events.next()).toMatchObject({ value: { value: n } });
-    await expect(events.next()).rejects.toMatchObject({ code: 'limit_exceeded' });
+    const details = { dimension: 'watch_queue', store: 'acme/app', pattern: '**', limit: 2 };
+    await expect(events.next()).rejects.toMatchObject({ code: 'limit_exceeded', details });
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 

@@ -126,10 +126,14 @@ function withoutToken(failure: unknown, token: string | null): Error {
   return error;
 }
 
+/** A shorter token, such as a name in development, is no secret but a word, which messages have for other reasons, too. */
+const secretLength = 8;
+
 function conceal(text: string, token: string | null): string {
   let rest = redact(text);
-  for (const secret of [token ?? '', encodeURIComponent(token ?? '')]) {
-    if (secret !== '') rest = rest.replaceAll(secret, '[redacted]');
+  if (token === null || token.length < secretLength) return rest;
+  for (const secret of [token, encodeURIComponent(token)]) {
+    rest = rest.replaceAll(secret, '[redacted]');
   }
   return rest;
 }

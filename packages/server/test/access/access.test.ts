@@ -172,6 +172,18 @@ describe('a configured authenticator is code of others', () => {
     await expect(asked).rejects.toThrow(/no principal/);
     await expect(asked).rejects.not.toThrow(/secret/);
   });
+
+  test.each(['admin', 'a', 's3cret/+'])(
+    'S10 of %s its errors tell what is too short a token to be a secret',
+    async (token) => {
+      const { access } = setUp(async () => {
+        throw new Error(`no such scope, as ${token}`);
+      });
+      const told = token.length < 8 ? token : '[redacted]';
+      const asked = access.authenticate(credentials(token));
+      await expect(asked).rejects.toMatchObject({ message: `no such scope, as ${told}` });
+    },
+  );
 });
 
 describe('a principal may be given in short', () => {

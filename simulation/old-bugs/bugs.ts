@@ -254,13 +254,13 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     file: 'packages/engine/src/replica/following.ts',
     now: `    this.#settle();
     this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq);
+    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);`,
     was: `this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq);
+    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     queries?.replaced(seq);

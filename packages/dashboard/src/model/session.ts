@@ -47,7 +47,9 @@ export class Session {
     const { signal } = this.#ended;
     addEventListener('beforeunload', keep, { signal });
     // Who has made a store elsewhere, as by the command, finds it here when they come back.
-    const again = (): void => void (this.#stores.get().state === 'listed' && this.#list());
+    const again = (): void => {
+      if (this.#stores.get().state === 'listed') void this.#list();
+    };
     addEventListener('focus', again, { signal });
     void this.#list();
   }

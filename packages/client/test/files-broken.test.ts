@@ -37,8 +37,9 @@ test('who cannot be reached is asked sixteen times, ever later, and then no more
   const clock = new VirtualClock();
   await using still = await openWorld(undefined, { clock });
   const at: number[] = [];
-  const unreachable = (): Promise<never> => {
-    at.push(clock.now());
+  const unreachable = (url: string): Promise<never> => {
+    // Where time passes faster than its socket is answered, the client asks by HTTP why that does not open, too.
+    if (!url.endsWith('/whoami')) at.push(clock.now());
     return Promise.reject(new TypeError('no network'));
   };
   const store = await still.store({ env: { fetch: unreachable, random: () => 1 } });

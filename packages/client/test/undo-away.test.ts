@@ -74,7 +74,6 @@ describe('undo', () => {
       undo.drop();
     }
     await undo.undo()?.committed;
-    await expect.poll(() => other.get('same')).toBe(1);
-    expect(other.get('title')).toBe('Mine');
+    await expect.poll(() => all(other)).toMatchObject({ same: 1, title: 'Mine' });
   });
 });

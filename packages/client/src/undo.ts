@@ -29,12 +29,13 @@ import type { Transaction } from './transaction.ts';
 
 /** Undo and redo of what is written through one handle of a store. */
 export interface UndoManager extends Disposable {
-  /** Whether there is something to take back, or to bring back. */
+  /** Whether there is something to take back, or to bring back; not while a write waits that was made before the store was here. */
   readonly canUndo: Signal<boolean>;
   readonly canRedo: Signal<boolean>;
   /**
-   * Takes the newest step back by a write of its own, shown at once; null: there is none. Throws a `ConflictError` with the
-   * `path` where somebody else has changed it since; the server decides so, too, and then its receipt rejects.
+   * Takes the newest step back by a write of its own, shown at once; null: there is none, or it cannot be taken back yet (see
+   * `canUndo`). Throws a `ConflictError` with the `path` where somebody else has changed it since; the server decides so, too,
+   * and then its receipt rejects.
    */
   undo(): Receipt | null;
   /** Brings back what was undone last. */

@@ -14,23 +14,25 @@ const room: ViewDefinition = {
   render: (state) => ({ ...(state as object) }),
 };
 
+/** A room in which 100 ms after its mount something changes, of which the render is held. */
+function heldRoom(): { readonly gate: Gate; readonly rig: Rig } {
+  const gate = new Gate();
+  const slow: ViewDefinition = { name: 'slow', mount: () => gate.opened, render: () => ({}) };
+  const rig = new Rig({
+    ...room,
+    mount: (ctx) => {
+      ctx.after(100, (task) => task.update({ count: 1 }));
+      return { count: 0 };
+    },
+    render: (state, h) =>
+      (state as { count: number }).count === 0 ? {} : { slow: h.child(slow, 'slow') },
+  });
+  return { gate, rig };
+}
+
 test('who leaves while the render that it came for is held leaves nothing behind, kept or not', async () => {
   for (const keep of [true, false]) {
-    const gate = new Gate();
-    const slow: ViewDefinition = {
-      name: 'slow',
-      mount: () => gate.opened,
-      render: () => ({}),
-    };
-    const rig = new Rig({
-      ...room,
-      mount: (ctx) => {
-        ctx.after(100, (task) => task.update({ count: 1 }));
-        return { count: 0 };
-      },
-      render: (state, h) =>
-        (state as { count: number }).count === 0 ? {} : { slow: h.child(slow, 'slow') },
-    });
+    const { gate, rig } = heldRoom();
     // oxlint-disable no-await-in-loop -- one after the other
     const client = await rig.open();
     client.leave(true);
@@ -47,6 +49,45 @@ test('who leaves while the render that it came for is held leaves nothing behind
     expect(rig.of('ended')).toHaveLength(1);
     expect(rig.of('fault')).toEqual([]);
   }
+});
+
+test('who comes while the instance lingers, and waits for a render that is held longer than that, is let in', async () => {
+  const { gate, rig } = heldRoom();
+  const client = await rig.open();
+  client.leave(true);
+  await rig.advance(900);
+  const late = await rig.join({ id: 2 });
+  const later = await rig.join({ id: 3 });
+  await rig.advance(500);
+  // Somebody still waits.
+  later.leave(true);
+  await rig.advance(3000);
+  expect(rig.of('ended')).toEqual([]);
+  gate.open();
+  await rig.advance(0);
+  expect(rig.of('lost')).toEqual([]);
+  expect(late.tree).toHaveProperty('slow');
+  late.leave(true);
+  await rig.advance(1000);
+  expect(rig.of('ended')).toHaveLength(1);
+});
+
+test('who comes back in time, and waits for such a render, is not forgotten meanwhile', async () => {
+  const { gate, rig } = heldRoom();
+  const client = await rig.open();
+  client.leave(true);
+  await rig.advance(900);
+  const back = await rig.join({ id: 1, resume: 1 });
+  await rig.advance(3000);
+  expect([rig.of('forgot'), rig.of('ended')]).toEqual([[], []]);
+  gate.open();
+  await rig.advance(0);
+  expect(back.tree).toHaveProperty('slow');
+  // Kept anew, and forgotten where it does not come back.
+  back.leave(true);
+  await rig.join({ id: 2 });
+  await rig.advance(1000);
+  expect(rig.of('forgot')).toMatchObject([{ subscriber: 1 }]);
 });
 
 test('what a child begins in the very cycle in which it vanishes never was', async () => {

@@ -230,6 +230,7 @@ export class Instance {
     }
     const { subscriber } = input;
     this.#awaited.set(subscriber, input);
+    this.#stopLinger();
     this.#cycles.flush(() => {
       if (this.#awaited.get(subscriber) !== input) return;
       this.#awaited.delete(subscriber);
@@ -269,7 +270,8 @@ export class Instance {
     this.#audience.keep(subscriber, until);
     if (!this.#isShared) return;
     this.#alarms.set(until, () => {
-      // Since then it may have come back, and gone again.
+      // Since then it may have come back, and gone again; or is about to be let in.
+      if (this.#awaited.has(subscriber)) return;
       if (this.#audience.isOverdue(subscriber, until)) this.#forget(subscriber);
     });
   }
@@ -279,10 +281,10 @@ export class Instance {
     this.#uploads.subscriberGone(subscriber);
   }
 
-  /** Without anybody there it ends after a while. */
+  /** Without anybody there, or about to be let in, it ends after a while. */
   #linger(): void {
     this.#stopLinger();
-    if (this.#audience.isPresent) return;
+    if (this.#audience.isPresent || this.#awaited.size > 0) return;
     this.#stopLinger = this.#alarms.set(this.#ports.now() + this.#lingerMs, () => this.#end());
   }
 

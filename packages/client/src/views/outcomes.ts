@@ -32,7 +32,7 @@ export function outcomeOf(
   },
 ): UploadOutcome {
   const { ref, entry, isAborted } = of;
-  // It had all of it, and its answer was lost: the token is good for nothing any more.
+  // It had all of it, and its answer was lost: the token is good for nothing now.
   if (entry?.status === 'success') return { ref, status: 'success' };
   const problem = entry?.errors.at(-1);
   if (problem !== undefined) return { ref, status: 'error', error: problem };

@@ -338,8 +338,8 @@ export class Fold {
   }
 
   /**
-   * A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. Of what is not
-   * held any more it tells nothing.
+   * A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. Of what is no
+   * longer held it tells nothing.
    */
   #noteReplaced(tree: Tree, seq: Seq, isHeld: (path: Path) => boolean): void {
     const states = { before: this.#committed, after: tree, shown: this.#view };

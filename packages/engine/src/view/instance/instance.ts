@@ -301,7 +301,7 @@ export class Instance {
     }
   }
 
-  /** What it was amid is half done: nothing of it can be trusted any more. */
+  /** What it was amid is half done: nothing of it can be trusted. */
   #stop(cause: unknown): void {
     this.#inbox.length = 0;
     this.#ports.perform({ type: 'stopped', cause });

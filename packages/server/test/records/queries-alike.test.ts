@@ -1,8 +1,12 @@
-import { jsonCodec, record } from '@holdfast/protocol';
+import { type RowOp, withOps } from '@holdfast/engine/collection';
+import { jsonCodec, type Path, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
+import { flood } from '../catch-up/ride.ts';
+import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
+import { opsIn } from '../conversation/talk.ts';
 import { topic, world, type World } from '../conversation/world.ts';
 import { person, write } from './site.ts';
 
@@ -22,12 +26,12 @@ function rules(...patterns: readonly string[]) {
 }
 
 /** A server of four notes, ranked as they are named. */
-async function site() {
+async function site(more: Parameters<typeof world>[0] = {}) {
   const people = {
     ann: person('ann'),
     bob: person('bob', { pathRules: rules('notes/**') }),
   };
-  const made = await world({ authenticate: principals(people) });
+  const made = await world({ authenticate: principals(people), ...more });
   made.server.record(Note);
   const writer = await made.joined({ device: 'writer' }, silent);
   for (const rank of [1, 2, 3, 4]) {
@@ -52,6 +56,27 @@ async function told(peer: Peer): Promise<string> {
   await peer.ask(topic, 'scope', {});
   const heard = peer.heard.filter(([, , , event]) => event === 'events' || event === 'query_delta');
   return JSON.stringify(heard.map(([, , , , payload]) => payload));
+}
+
+type Delta = {
+  readonly rows?: readonly Path[];
+  readonly ops?: readonly RowOp[];
+  readonly entries: readonly (readonly [path: string, value: unknown])[];
+};
+
+/** The rows that somebody has after all that it was told, each with its rank and the beginning of its text. */
+function held({ heard }: Peer): readonly (readonly unknown[])[] {
+  let shown: readonly Path[] = [];
+  const leaves = new Map<string, unknown>();
+  for (const frame of heard) {
+    for (const { path, value } of opsIn([frame])) leaves.set(path, value);
+    if (frame[3] !== 'query_delta') continue;
+    const { rows, ops = [], entries } = frame[4] as Delta;
+    shown = rows ?? withOps(shown, ops);
+    for (const [path, value] of entries) leaves.set(path, value);
+  }
+  const textOf = (row: Path): string => String(leaves.get(`${row}/text`)).slice(0, 10);
+  return shown.map((row) => [row, leaves.get(`${row}/rank`), textOf(row)]);
 }
 
 /** How often an event was written out as JSON. */
@@ -123,4 +148,39 @@ test('who has the same query open and may read other things besides is told of i
   expect(await told(ann)).toContain('a row');
   expect(await told(bob)).not.toContain('beside');
   expect(await told(bob)).toContain('a row');
+});
+
+test('who is too slow for what others hear of the same query has what they have once it reads on', async () => {
+  const limits = { socket_soft_bytes: 64 * 1024, socket_hard_bytes: 512 * 1024 };
+  const made = await site({ clock: new VirtualClock(), limits });
+  const { server, writer } = made;
+  const [slow, quick] = [await viewer(made, 'slow'), await viewer(made, 'quick')];
+  slow.pause();
+  // The second row goes, is changed while it is away, and comes back.
+  for (const [rank, text] of [
+    [9, 'away'],
+    [0, 'back'],
+  ] as const) {
+    // More than the kernel buffers between two sockets on one machine.
+    const much = 'x'.repeat(40_000);
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await flood(
+      writer,
+      300,
+      () => 'notes/1/text',
+      (n) => `${text} ${n} ${much}`,
+    );
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await write(writer, { op: 'set', path: 'notes/2/rank', value: rank });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await write(writer, { op: 'set', path: 'notes/2/text', value: text });
+  }
+  const shown = [
+    ['notes/2', 0, 'back'],
+    ['notes/1', 1, 'back 299 x'],
+  ];
+  await expect.poll(() => held(quick)).toEqual(shown);
+  expect(server.describe().unsentBytes).toBeGreaterThan(0);
+  slow.resume();
+  await expect.poll(() => held(slow)).toEqual(shown);
 });

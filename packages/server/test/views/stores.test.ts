@@ -35,6 +35,10 @@ const board = viewOf({
         await ctx.store('demo/main').put(['cards', id], { title });
       },
     },
+    choose: {
+      input: z.object({ filter: z.string() }),
+      run: (ctx, { filter }) => ctx.update((state) => void (state.filter = filter)),
+    },
     wait: { run: () => new Promise<void>((resolve) => (release = resolve)) },
     taken: {
       run: async (ctx) => {
@@ -137,6 +141,29 @@ it('a view shows nothing of a store once it is purged, and writes nothing to it'
   expect(await root.command('add', { id: 'b', title: 'back' })).toMatchObject({
     status: 'error',
     response: { reason: 'unauthorized' },
+  });
+});
+
+it('a view that reads a store goes on showing what the store held when it was archived, and writes nothing to it; another one is not mounted', async () => {
+  const { server, connect, joined, storeId } = await world({ app: views });
+  const writer = await joined();
+  await writer.ask(topic, 'write', set('cards/a', { title: 'mine' }, 'd1:s:1'));
+  const root = new Root(await connect({ device: 'd2' }), 'Board', 'b');
+  await root.join({ module: 'Board', id: 'b' });
+  expect(await root.envelope()).toMatchObject({ ops: [{ value: { cards: ['mine'] } }] });
+  await server.stores.archive(storeId);
+  expect(await root.command('add', { id: 'b', title: 'late' })).toMatchObject({
+    status: 'error',
+    response: { reason: 'store_archived' },
+  });
+  // What is rendered from now on has read the store once more.
+  expect(await root.command('choose', { filter: 'none' })).toMatchObject({ status: 'ok' });
+  const chosen = [{ op: 'replace', path: '/filter', value: 'none' }];
+  expect(await root.envelope()).toMatchObject({ ops: chosen });
+  const late = new Root(await connect({ device: 'd3' }), 'Board', 'c');
+  expect(await late.join({ module: 'Board', id: 'c' })).toMatchObject({
+    status: 'error',
+    response: { reason: 'internal error' },
   });
 });
 

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asStoreName } from '@holdfast/protocol';
 import { StorageError } from '@holdfast/server/storage';
 import { sqlite, type SqliteOptions } from '@holdfast/server/storage/sqlite';
@@ -92,6 +92,26 @@ describe('the file of the SQLite driver', () => {
     expect(opening()).toMatchObject({ reason: 'locked', message: expect.stringContaining(file) });
     await storage.close();
     await sqlite({ directory }).close();
+  });
+
+  it('is refused to a second opener with the same words where a runtime names what SQLite says, and gives no code', async () => {
+    const storage = sqlite({ directory });
+    const told = opening();
+    const exec = Reflect.get(DatabaseSync.prototype, 'exec');
+    const runtime = vi.spyOn(DatabaseSync.prototype, 'exec');
+    runtime.mockImplementation(function bare(this: DatabaseSync, sql: string) {
+      try {
+        exec.call(this, sql);
+      } catch (error) {
+        throw error instanceof Error ? new Error(error.message) : error;
+      }
+    });
+    try {
+      expect(opening()).toMatchObject({ reason: 'locked', message: told.message });
+    } finally {
+      runtime.mockRestore();
+    }
+    await storage.close();
   });
 
   it('is refused to a user who may not write to it, or not to its lock', async () => {

@@ -23,10 +23,21 @@ const notDatabase = 26;
 const weather: ReadonlySet<number> = new Set([3, 7, readOnly, ioError, 14]);
 const ioErrorWrite = ioError | (3 << 8);
 
-/** The extended result code of an error that SQLite raised; null for any other. */
+/** What SQLite calls some primary codes: not each runtime gives the codes of its errors, too. */
+const named: ReadonlyMap<string, number> = new Map([
+  ['database is locked', busy],
+  ['database table is locked', locked],
+  ['attempt to write a readonly database', readOnly],
+  ['database disk image is malformed', corrupt],
+  ['database or disk is full', full],
+  ['file is not a database', notDatabase],
+]);
+
+/** The extended result code of an error that SQLite raised, or the primary one by its name; null for any other. */
 export function resultCode(error: unknown): number | null {
-  if (!(error instanceof Error) || !('errcode' in error)) return null;
-  return typeof error.errcode === 'number' ? error.errcode : null;
+  if (!(error instanceof Error)) return null;
+  if ('errcode' in error && typeof error.errcode === 'number') return error.errcode;
+  return named.get(error.message) ?? null;
 }
 
 /** A refused write left no whole commit record behind, so the transaction is gone for good. */

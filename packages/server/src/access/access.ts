@@ -126,14 +126,17 @@ function withoutToken(failure: unknown, token: string | null): Error {
   return error;
 }
 
-/** A shorter token, such as a name in development, is no secret but a word, which messages have for other reasons, too. */
-const secretLength = 8;
+const words = /[\p{L}\p{N}]+/gu;
+/** Such as a name in development: as a part of other words it tells nobody anything, and they would be torn. */
+const shortWord = /^[\p{L}\p{N}]{1,7}$/u;
 
 function conceal(text: string, token: string | null): string {
   let rest = redact(text);
-  if (token === null || token.length < secretLength) return rest;
-  for (const secret of [token, encodeURIComponent(token)]) {
-    rest = rest.replaceAll(secret, '[redacted]');
+  for (const secret of [token ?? '', encodeURIComponent(token ?? '')]) {
+    if (secret === '') continue;
+    rest = shortWord.test(secret)
+      ? rest.replace(words, (word) => (word === secret ? '[redacted]' : word))
+      : rest.replaceAll(secret, '[redacted]');
   }
   return rest;
 }

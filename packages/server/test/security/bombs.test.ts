@@ -89,7 +89,9 @@ test('decompression bombs: where compression is configured a frame is unpacked u
   socket.on('error', () => undefined);
   await new Promise((resolve) => socket.once('open', resolve));
   expect(socket.extensions).toContain('permessage-deflate');
-  const answer = new Promise((resolve) => socket.once('message', (data) => resolve(String(data))));
+  const answer = new Promise((resolve) =>
+    socket.once('message', (data: Buffer) => resolve(data.toString())),
+  );
   const spaces = ' '.repeat(2 * 1024 * 1024);
   socket.send(`[null,"1","phoenix","heartbeat",{"a":"${spaces}"}]`);
   expect(await answer).toContain('"reason":"frame_too_large"');

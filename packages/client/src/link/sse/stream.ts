@@ -59,11 +59,15 @@ export async function readStream(
   const response = await ask('/stream', { requests }, signal);
   if (response.status !== 200) throw await refusalOf(response);
   let text = '';
+  let isBroken = false;
   for await (const piece of piecesOf(response)) {
     if (signal.aborted) return;
     events.alive();
+    // Looked for in what has just come: what waits may be megabytes in small pieces.
+    const isEnd = piece.includes('\n\n') || (isBroken && piece.startsWith('\n'));
+    if (piece !== '') isBroken = piece.endsWith('\n');
     text += piece;
-    const parts = text.split('\n\n');
+    const parts = isEnd ? text.split('\n\n') : [text];
     text = parts.pop() ?? '';
     for (const part of parts) if (!signal.aborted) tell(part, events);
     if (text.length > pendingCharactersMax) throw new HoldfastError('frame_too_large');

@@ -17,7 +17,7 @@ export interface Lease extends AsyncDisposable {
   readonly expiresAt: EpochMs;
   /** Aborts when it is not held any more: lost, released, stopped, or closed with the client. */
   readonly signal: AbortSignal;
-  /** Holds it for the same time again, from now; rejects with `not_held` if it is lost. */
+  /** Holds it for the same time again, from now, and for 30 000 ms if it was taken elsewhere; rejects with `not_held` if it is lost. */
   renew(options?: { readonly ttl?: number }): Promise<void>;
   /** Lets go of it; false if it was lost already. */
   release(): Promise<boolean>;

@@ -184,7 +184,8 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /**
    * A lease acquired elsewhere, by its key and token. Nothing is asked: `renew` tells whether it is still held, and until
-   * then its `expiresAt` is 0 and its holder null.
+   * then its `expiresAt` is 0 and its holder null. How long it was taken for is not known either: without a `ttl`, `renew`
+   * holds it for 30 000 ms from then on, which may be shorter.
    */
   async leaseOf({ key, token }: Fencing): Promise<Lease> {
     const { leaseOf } = await seldom();

@@ -1,8 +1,10 @@
 import { createClient } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { bySse } from '@holdfast/client/records/sse';
+import { byTransport } from '@holdfast/client/records/transport';
 import { passthrough, record } from '@holdfast/protocol';
 import { expect, it, onTestFinished } from 'vitest';
+import { opened, someone } from './records-sse-setting.ts';
 import { openWorld } from './world.ts';
 
 const Item = record({
@@ -35,4 +37,19 @@ it('given a token that is not taken, then a record by events says so instead of 
   expect(item.state.get().error).toBeUndefined();
   await items.write({ id: 'a' }, { set: { n: 1 } });
   await expect.poll(() => item.get()).toEqual({ n: 1 });
+});
+
+it('given a transport whose only key is denied, then its status is that of a connection, as there is nothing to wait for', async () => {
+  const rules = [{ pattern: 'items/public/**', allow: ['read' as const] }];
+  const { transport, world } = await opened({ token: 'ann' }, async ({ token }) =>
+    token === 'ann' ? someone(rules) : null,
+  );
+  expect(transport.status.get()).toBe('connecting');
+  const client = world.client({
+    records: records([Item], { delivery: byTransport({ transport }) }),
+  });
+  const secret = client.record(Item, { id: 'secret' });
+  onTestFinished(secret.retain());
+  await expect(secret.ready()).rejects.toMatchObject({ code: 'denied' });
+  await expect.poll(() => transport.status.get()).toBe('open');
 });

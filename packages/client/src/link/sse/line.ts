@@ -58,8 +58,9 @@ export class Line {
     this.#room = room;
   }
 
+  /** All is heard that may be: that may be nothing. */
   get isLive(): boolean {
-    return this.#live !== null;
+    return this.#live !== null || (this.#postponed.size === 0 && this.#asked().length === 0);
   }
 
   /** Attempts that came to nothing since it last was live. */
@@ -92,7 +93,7 @@ export class Line {
     this.#stopRetry();
     this.#drop(this.#opening);
     this.#opening = null;
-    const topics = new Map([...this.topics].filter(([, { isRefused }]) => !isRefused));
+    const topics = new Map(this.#asked());
     if (topics.size === 0) {
       this.#drop(this.#live);
       this.#live = null;
@@ -110,6 +111,10 @@ export class Line {
     this.#listen(stream);
     void this.#read(stream);
     this.#room.changed();
+  }
+
+  #asked(): [string, Topic][] {
+    return [...this.topics].filter(([, { isRefused }]) => !isRefused);
   }
 
   async #read(stream: Stream): Promise<void> {

@@ -88,9 +88,10 @@ export class Stores {
     const { status } = this.#registry.peek(id);
     // Whoever opens it later reads that it is archived.
     if (status !== 'loading' && status !== 'ready') return;
-    const hold = await this.hold(id);
-    hold.host.archive(true);
-    hold.release();
+    // One that cannot be opened has nobody to be told, and why it cannot is reported.
+    const hold = await this.hold(id).catch(() => null);
+    hold?.host.archive(true);
+    hold?.release();
   }
 
   /** Lets go of a store whose host has stopped, whoever holds it; the next to ask opens it afresh. */

@@ -4,7 +4,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import type { Storage } from '../../src/storage/port.ts';
 import { VirtualClock } from '../conversation/clock.ts';
-import { world } from '../conversation/world.ts';
+import { topic, world } from '../conversation/world.ts';
 
 /** Counts how often something is done in one turn of the event loop. */
 class Counter {
@@ -106,4 +106,25 @@ test('a store whose time has come is archived once, however long that takes', as
   expect(begun).toHaveLength(1);
   const acts = await storage.audit.list({ org: 'demo', limit: 10 });
   expect(acts.filter(({ act }) => act === 'store.expired')).toHaveLength(1);
+});
+
+test('given a store that is being opened, when it is archived and the disk fails to read it, then the audit log tells of it', async () => {
+  const storage = memory();
+  const failing: (() => void)[] = [];
+  storage.open = () =>
+    new Promise((_, reject) => {
+      failing.push(() => reject(new Error('the disk is in trouble')));
+    });
+  const log = { info: () => undefined, error: () => undefined };
+  const { server, connect, storeId } = await world({ storage, log });
+  const peer = await connect();
+  const joining = peer.join(topic, { last_store_seq: 0 });
+  await expect.poll(() => failing.length).toBe(1);
+  const archived = server.stores.archive(storeId);
+  await expect.poll(async () => (await server.stores.find('demo/main'))?.status).toBe('archived');
+  for (const fail of failing) fail();
+  expect(await archived).toBe(true);
+  expect((await joining).status).toBe('error');
+  const acts = await storage.audit.list({ org: 'demo', limit: 10 });
+  expect(acts.filter(({ act }) => act === 'store.archived')).toHaveLength(1);
 });

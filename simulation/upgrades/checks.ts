@@ -29,7 +29,7 @@ export function wrongIn({ ledger, letters, truths }: Fates): readonly string[] {
       return [
         lost(made, found, letter),
         untold(made, found),
-        undead(found, letter, present),
+        undead(made, { found, letter, present }),
         stale(made, found),
       ]
         .filter((text) => text !== null)
@@ -72,6 +72,13 @@ function misreadLogs(ledger: Ledger, all: Fates['truths'], spoils: Spoils): Fate
 
 type Found = ReadonlyMap<string, Seq>;
 
+/** Where a write came to: `present` is the state that the store is in. */
+type Where = {
+  readonly found: Found;
+  readonly letter: DeadLetter | undefined;
+  readonly present: string;
+};
+
 function lost(
   { isLost, isOver, isDurable, receipt }: Made,
   found: Found,
@@ -88,11 +95,14 @@ function untold({ receipt }: Made, found: Found): string | null {
   return `once: was acknowledged at seq ${outcome.seq}, and is not there`;
 }
 
-/** Of what may have been committed nobody knows; what went with a former state of the store may not be asked for again. */
-function undead(found: Found, letter: DeadLetter | undefined, present: string): string | null {
+/**
+ * Of what may have been committed nobody knows; what went with a former state of the store may not be asked for again, or
+ * was, edited, and then refused by the present one.
+ */
+function undead({ isRetried }: Made, { found, letter, present }: Where): string | null {
   if (letter === undefined || found.size === 0) return null;
   const { code } = letter.refusal;
-  const isGone = code === 'stale_incarnation' && !found.has(present);
+  const isGone = (code === 'stale_incarnation' || isRetried) && !found.has(present);
   return code === 'outcome_unknown' || isGone ? null : `dead: is a letter (${code}), and committed`;
 }
 

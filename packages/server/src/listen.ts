@@ -59,17 +59,23 @@ export class Listener {
     // It would serve what has been closed, for ever.
     if (this.#isStopping) return Promise.reject(new HoldfastError('closed'));
     return new Promise((resolve, reject) => {
-      http.once('error', reject);
-      http.listen(port, host, () => {
-        http.off('error', reject);
+      const refused = (error: Error): void => {
+        // It would take the next attempt for its own.
+        http.off('listening', begun);
+        reject(error);
+      };
+      const begun = (): void => {
+        http.off('error', refused);
         // Without a listener an error of the accepting socket would end the process.
         http.on('error', (error) => log.error({ err: error }, 'listening failed'));
         const address = http.address();
         const bound = typeof address === 'object' && address !== null ? address.port : port;
         const shown = host.includes(':') ? `[${host}]` : host;
         resolve({ host, port: bound, url: `http://${shown}:${bound}` });
-      });
+      };
+      http.listen(port, host, begun);
       // Not of one that throws, because another listens already, or is about to.
+      http.once('error', refused);
       this.#giveUp = reject;
     });
   }

@@ -32,12 +32,11 @@ test.each([1, 2, 3, 7, 1000])(
   },
 );
 
+// Looked through anew with each piece it takes minutes, and the runner's limit ends it.
 test('a large event that comes in small pieces is not looked through anew with each of them', async () => {
-  const texts = [ready, synced({ text: 'x'.repeat(15 * 2 ** 20) })];
-  const fetch = () => Promise.resolve(inPieces(texts, 4096));
+  const text = 'x'.repeat(15 * 2 ** 20);
+  const fetch = () => Promise.resolve(inPieces([ready, synced({ text })], 1024));
   const { transport } = await opened({ fetch });
-  const startedAt = performance.now();
-  await new Promise((resolve) => void transport.subscribe(key('a'), resolve));
-  // Half a second; a minute and more where each piece has all that waits looked through.
-  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  const heard = new Promise((resolve) => void transport.subscribe(key('a'), resolve));
+  expect(await heard).toEqual({ text });
 });

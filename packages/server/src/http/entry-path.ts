@@ -32,10 +32,11 @@ export function writablePathOf(c: Context, folder: string, limits: Limits): Path
 
 // Each piece is decoded once, after the split: a `%2F` is no separator, and no part of a segment either; `~1` is.
 function renderedBehind(pathname: string, folder: string): string | Refusal {
-  const start = pathname.indexOf(`/${folder}/`);
-  if (start === -1) return refuse('missing_path');
+  // By its place, for the org or the store may be called as the folder is: /api/stores/:org/:store/<folder>/<path>
+  const [, , , , , found, ...raws] = pathname.split('/');
+  if (found !== folder || raws.length === 0) return refuse('missing_path');
   const pieces: string[] = [];
-  for (const raw of pathname.slice(start + folder.length + 2).split('/')) {
+  for (const raw of raws) {
     const piece = decode(raw);
     if (piece === null || piece.includes('/')) return refuse('invalid_escape');
     pieces.push(piece);

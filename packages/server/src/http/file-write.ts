@@ -158,6 +158,9 @@ export async function deleteFile(
   { committer, store }: Omit<Room, 'deps'>,
   { principal, path }: Pick<Target, 'principal' | 'path'>,
 ): Promise<Response> {
+  if (conditionAt(c, store, path).kind === 'absent') {
+    throw refused(refuse('if_absent_unsupported_op', { op: 'delete' }));
+  }
   const same = { op: 'delete', path, value: 'file', if_match: c.req.header('if-match') };
   const isFile = fileAt(store, path) !== null;
   if (!isFile && c.req.header('idempotency-key') === undefined) throw new Problem(404, 'not_found');

@@ -90,6 +90,11 @@ describe('uploads', () => {
     expect(
       await told(await call('a', { method: 'DELETE', headers: { 'if-match': '4' } })),
     ).toMatchObject([412, { error: 'conflict', current_revision: 6 }]);
+    const unless = { method: 'DELETE', headers: { 'if-none-match': '*' } };
+    expect(await told(await call('a', unless))).toMatchObject([
+      400,
+      { error: 'if_absent_unsupported_op' },
+    ]);
     expect(await told(await call('a', { method: 'DELETE' }))).toEqual([
       200,
       { revision: 7, store_seq: 7 },

@@ -3,7 +3,7 @@ import { UploadBook } from '@holdfast/engine/mirror/uploads';
 import type { Tail } from '@holdfast/engine/view';
 import { type Json, type NodeSnapshot, RejectedError } from '@holdfast/protocol';
 import { type Envelope, rootIdOf, type ViewEvent, viewTopic } from '@holdfast/protocol/views';
-import { type Principal, scopes } from '../access/index.ts';
+import { orgOf, type Principal, scopes } from '../access/index.ts';
 import {
   CommandRate,
   Subscription,
@@ -24,7 +24,7 @@ export type TestOptions = {
   /** Default: `test`. */
   readonly id?: string;
   readonly params?: object;
-  /** Who is connected; what is left out is that of somebody who may do everything. */
+  /** Who is connected; what is left out is that of somebody who may do everything with these stores. */
   readonly principal?: Partial<Principal> & { readonly [added: string]: unknown };
   /** The stores that there are, by name, and what is at their first level. */
   readonly stores?: { readonly [name: string]: object };
@@ -81,6 +81,7 @@ export async function testView<V extends View>(
   options: TestOptions = {},
 ): Promise<TestedView<V>> {
   const { id = 'test', params = {}, stores = {}, clock = new TestClock() } = options;
+  const orgs = [...new Set(Object.keys(stores).map(orgOf))];
   const faults: unknown[] = [];
   const warnings: string[] = [];
   const server = await openTestServer(
@@ -94,10 +95,10 @@ export async function testView<V extends View>(
   );
   const { roots } = server.views;
   const client = new TestClient(rootIdOf(view.name, id));
-  const joining = roots.join({
+  const joined = await roots.join({
     topic: viewTopic(rootIdOf(view.name, id)),
-    payload: { module: view.name, id, params, capver: 4 },
-    principal: { ...everything, ...options.principal },
+    payload: overTheWire({ module: view.name, id, params, capver: 4 }),
+    principal: { ...everything, orgs, ...options.principal },
     capver: 4,
     roots: 0,
     budget: new UploadBudget(roots.limits.open_upload_bytes),
@@ -106,7 +107,6 @@ export async function testView<V extends View>(
     seat: client,
     abandoned: () => false,
   });
-  const joined = await joining;
   if (!(joined instanceof Subscription)) {
     server.views.close();
     const { reason, ...details } = joined;
@@ -140,10 +140,16 @@ export async function testView<V extends View>(
     warnings,
     end: async () => {
       joined.leave(false);
+      client.end();
       await settled();
       server.views.close();
     },
   };
+}
+
+/** What JSON makes of it, as where a client sends it. */
+function overTheWire(payload: object): unknown {
+  return JSON.parse(JSON.stringify(payload));
 }
 
 /** The error, with the fault that it stands for, if there is one: clients are told an id. */
@@ -159,6 +165,7 @@ class TestClient implements ViewSeat {
   readonly #rootId: string;
   readonly #asked = new Map<number, { resolve(reply: object): void; reject(error: Error): void }>();
   #slots = 0;
+  #hasEnded = false;
 
   constructor(rootId: string) {
     this.#rootId = rootId;
@@ -168,11 +175,12 @@ class TestClient implements ViewSeat {
   }
 
   ask(subscription: Subscription, event: string, payload: object): Promise<object> {
+    if (this.#hasEnded) return Promise.reject(new RejectedError('closed'));
     this.#slots += 1;
     const slot = this.#slots;
     return new Promise((resolve, reject) => {
       this.#asked.set(slot, { resolve, reject });
-      subscription.push(slot, event, JSON.parse(JSON.stringify(payload)));
+      subscription.push(slot, event, overTheWire(payload));
     });
   }
 
@@ -206,6 +214,7 @@ class TestClient implements ViewSeat {
   }
 
   end(): void {
+    this.#hasEnded = true;
     for (const asked of this.#asked.values()) asked.reject(new RejectedError('closed'));
     this.#asked.clear();
   }

@@ -81,6 +81,46 @@ it('testView refuses whom a server would refuse, and takes a clock that others u
   await tested.end();
 });
 
+it('testView takes params as a server does, after they went over the wire', async () => {
+  const day = view({
+    name: 'Day',
+    params: z.object({ at: z.union([z.date(), z.string()]), hidden: z.any().optional() }),
+    render: (_s, _h, { params }) => ({ at: typeof params.at, members: Object.keys(params) }),
+  });
+  const tested = await testView(day, { params: { at: new Date(0), hidden: undefined } });
+  expect(tested.snapshot()).toEqual({ at: 'string', members: ['at'] });
+  await tested.end();
+});
+
+it('who is named no principal may do everything with the stores of a tested view, also in their own name', async () => {
+  const notes = view({
+    name: 'Notes',
+    render: (_s, _h, ctx) => ({ note: ctx.store('acme/app', { as: 'principal' }).get('note') }),
+    commands: {
+      write: { run: (ctx) => void ctx.store('acme/app', { as: 'principal' }).put('note', 2) },
+    },
+  });
+  const tested = await testView(notes, { stores: { 'acme/app': { note: 1 } } });
+  expect(tested.snapshot()).toEqual({ note: 1 });
+  await tested.dispatch('write');
+  await tested.advance(20);
+  expect(tested.snapshot()).toEqual({ note: 2 });
+  await tested.end();
+});
+
+it('a command that a tested view had not answered when it ended is told so, and so is each later one', async () => {
+  const slow = view({
+    name: 'Slow',
+    render: () => ({}),
+    commands: { wait: { run: () => new Promise<void>(() => undefined) } },
+  });
+  const tested = await testView(slow);
+  const waiting = expect(tested.dispatch('wait')).rejects.toMatchObject({ code: 'closed' });
+  await tested.end();
+  await waiting;
+  await expect(tested.dispatch('wait')).rejects.toMatchObject({ code: 'closed' });
+});
+
 it('testView shows uploads as clients see them (views.md §10.2)', async () => {
   const desk = view({
     name: 'Desk',

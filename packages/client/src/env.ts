@@ -24,11 +24,14 @@ export interface ClientEnv {
   readonly dev: boolean;
 }
 
+/** A longer delay, such as `Infinity` where somebody waits for good, platforms take for none at all. */
+const delayMsMax = 2 ** 31 - 1;
+
 /** The platform's clock, timers, randomness and network hints. */
 export const platformEnv: ClientEnv = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  setTimeout: (fn, ms) => setTimeout(fn, ms),
+  setTimeout: (fn, ms) => setTimeout(fn, Math.min(ms, delayMsMax)),
   clearTimeout: (handle) => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a handle comes from our own setTimeout
     clearTimeout(handle as ReturnType<typeof setTimeout>);

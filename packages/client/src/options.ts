@@ -168,7 +168,6 @@ const kinds: { readonly [Name in keyof Required<ClientOptions>]: OptionKinds[str
 /** Checks the options of `createClient` and fills in the defaults. */
 export function settingsOf(options: ClientOptions): Settings {
   checkOptions('createClient', options, kinds);
-  checkOptions('outboxMax', options.outboxMax ?? {}, { requests: 'number', bytes: 'number' });
   for (const name of ['url', 'token'] as const) {
     if (options[name] === undefined) throw new TypeError(`createClient needs a "${name}".`);
   }
@@ -184,7 +183,7 @@ export function settingsOf(options: ClientOptions): Settings {
     identified: null,
     ...lineOf(options, env, report),
     cache,
-    outboxMax: { ...outboxMax, ...options.outboxMax },
+    outboxMax: outboxMaxOf(options.outboxMax),
     tabs: null,
     timers,
     env,
@@ -222,6 +221,13 @@ function lineOf(
   }
   if (webSocket === undefined) return { codec, link };
   throw new TypeError('createClient: "webSocket" has no use beside "link".');
+}
+
+function outboxMaxOf(given: ClientOptions['outboxMax'] = {}): OutboxLimits {
+  checkOptions('outboxMax', given, { requests: 'number', bytes: 'number' });
+  const { requests = outboxMax.requests, bytes = outboxMax.bytes } = given;
+  if (requests >= 1 && bytes >= 1) return { requests, bytes };
+  throw new RangeError('outboxMax must be at least 1.');
 }
 
 function deviceIdOf(given: string | undefined, env: ClientEnv): string {

@@ -66,6 +66,22 @@ describe('a single flight', () => {
     await expect.poll(() => late.entry(lock)).toBeUndefined();
   });
 
+  it.each([Infinity, 2 ** 40])(
+    'waits for as long as it takes where it may wait for %d ms',
+    async (waitTimeout) => {
+      const link = new Valve();
+      const [a, b] = await Promise.all([world.store(), world.store({ link })]);
+      const { promise, resolve } = gate<string>();
+      const first = a.once('report', () => promise, { waitTimeout });
+      await isHeld(b);
+      const second = b.once('report', other, { waitTimeout });
+      await expect.poll(() => isTold(link)).toBe(true);
+      resolve('from the first');
+      expect(await first).toEqual({ how: 'computed', value: 'from the first' });
+      expect(await second).toEqual({ how: 'awaited', value: 'from the first' });
+    },
+  );
+
   it.each([42, '{"answer":', { answer: 42 }])(
     'computes anew where something else than a text of JSON is at the key: %j',
     async (there) => {

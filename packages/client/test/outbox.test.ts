@@ -231,6 +231,13 @@ describe('an outbox', () => {
     },
   );
 
+  it.each([{ requests: 0 }, { requests: Number.NaN }, { bytes: -1 }])(
+    'has limits that something passes, and none that is no limit: %j is an error of the caller',
+    (outboxMax) => {
+      expect(() => world.client({ outboxMax })).toThrow(RangeError);
+    },
+  );
+
   it('is sent by the next client though nobody opens its store', async () => {
     const disk = new Disk();
     const offline = world.client({

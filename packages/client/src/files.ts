@@ -109,12 +109,10 @@ export async function getFile(
   if (end !== undefined && end <= start) throw new RangeError('getFile: the range is empty.');
   const range = { start, end: end ?? null };
   const { signal, letGo } = whileOpen(at, options.signal);
-  const response = await open(at, isWhole ? {} : { range: rangeHeader(range) }, signal).catch(
-    (error: unknown) => {
-      letGo();
-      throw error;
-    },
-  );
+  const response = await openSized(at, isWhole ? null : range, signal).catch((error: unknown) => {
+    letGo();
+    throw error;
+  });
   if (response.status === 404) {
     await response.body?.cancel();
     letGo();
@@ -192,6 +190,23 @@ function streamOf(
   });
 }
 
+/** Opens what is asked for. Of a whole that a proxy has compressed no header says how long it is; of a part one does. */
+async function openSized(
+  at: FilePlace,
+  range: Part | null,
+  signal: AbortSignal,
+): Promise<Response> {
+  const asked = range && rangeHeader(range);
+  const response = await open(at, asked === null ? {} : { range: asked }, signal);
+  const { status, headers } = response;
+  const isSized = headers.has('content-length') && !headers.has('content-encoding');
+  if (status !== 200 || (asked === null && isSized)) return response;
+  await response.body?.cancel();
+  // What begins elsewhere than asked is not what was asked for.
+  if (asked !== null) throw new HoldfastError('unavailable', { range: asked });
+  return openSized(at, { start: 0, end: null }, signal);
+}
+
 async function open(
   at: FilePlace,
   headers: { readonly [name: string]: string },
@@ -228,13 +243,9 @@ function hashIn(headers: Headers): string | undefined {
   return /sha256:\w+/.exec(headers.get('etag') ?? '')?.[0];
 }
 
-function rangeHeader({
-  start,
-  end,
-}: {
-  readonly start: number;
-  readonly end: number | null;
-}): string {
+type Part = { readonly start: number; readonly end: number | null };
+
+function rangeHeader({ start, end }: Part): string {
   return `bytes=${start}-${end === null ? '' : end - 1}`;
 }
 

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -31,6 +32,56 @@ test('a download that breaks off again and again, and brings nothing, comes to a
   const reading = file?.blob();
   await expect(reading).rejects.toMatchObject({ code: 'unavailable', details: { missing: 13 } });
   expect(asked).toEqual([null, ...Array.from({ length: 5 }, () => 'bytes=0-12')]);
+});
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** What proxies do with an answer that is no part, on its way to who reads compressed answers. */
+const compressing =
+  (alters: (headers: Headers, length: number) => void): Fetch =>
+  async (url, init) => {
+    const answer = await fetch(url, init);
+    if (answer.status !== 200 || !url.includes('/file?')) return answer;
+    const bytes = await answer.arrayBuffer();
+    const headers = new Headers(answer.headers);
+    headers.set('etag', `W/${headers.get('etag')}`);
+    alters(headers, gzipSync(bytes).byteLength);
+    return new Response(bytes, { status: 200, headers });
+  };
+
+/** Others leave out of a request what they do not know. */
+const dropping: Fetch = (url, init) => {
+  const headers = new Headers(init.headers);
+  headers.delete('range');
+  return fetch(url, { ...init, headers });
+};
+
+describe('behind a proxy', () => {
+  const text = 'Hello, files. '.repeat(200);
+
+  test.each([
+    ['leaves out how long it is', (headers: Headers) => headers.delete('content-length')],
+    [
+      'says how long it is compressed',
+      (headers: Headers, length: number) => {
+        headers.set('content-encoding', 'gzip');
+        headers.set('content-length', String(length));
+      },
+    ],
+  ])('that compresses a file, and %s, all of it is read', async (_, alters) => {
+    const store = await world.store({ token, env: { fetch: compressing(alters) } });
+    await store.putFile('a', new Blob([text], { type: 'text/html' }));
+    const file = await store.getFile('a');
+    expect(file?.size).toBe(text.length);
+    expect(await (await file?.blob())?.text()).toBe(text);
+  });
+
+  test('that drops what part is asked for, nothing else is taken for that part', async () => {
+    const store = await world.store({ token, env: { fetch: dropping } });
+    await store.putFile('a', new Blob([text]));
+    const reading = store.getFile('a', { range: { start: 7, end: 12 } });
+    await expect(reading).rejects.toMatchObject({ code: 'unavailable' });
+  });
 });
 
 test('who cannot be reached is asked sixteen times, ever later, and then no more', async () => {

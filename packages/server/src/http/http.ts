@@ -64,6 +64,7 @@ const corsHeaders = {
   exposeHeaders: [
     'Accept-Ranges',
     'Content-Disposition',
+    'Content-Encoding',
     'Content-Length',
     'Content-Range',
     'ETag',

@@ -12,8 +12,13 @@ export async function* eventsIn(
 ): AsyncGenerator<ServerEvent, void, undefined> {
   const decoder = new TextDecoder();
   let held = '';
+  let last = '';
   for await (const bytes of body) {
-    held += decoder.decode(bytes, { stream: true });
+    const text = decoder.decode(bytes, { stream: true });
+    // Looked for in what has just come: what waits may be megabytes in small pieces.
+    last = last.slice(-3) + text;
+    held += text;
+    if (!/\n\r?\n/.test(last)) continue;
     const blocks = held.split(/\r?\n\r?\n/);
     held = blocks.pop() ?? '';
     for (const block of blocks) yield eventIn(block);

@@ -5,7 +5,7 @@ import { commands, type Entry, sections } from './commands.ts';
 import { exitCodes, exitCodeText } from './exit-codes.ts';
 import { failureOf, misuse } from './failure.ts';
 import { nearest } from './nearest.ts';
-import { Output } from './output.ts';
+import { Output, tame } from './output.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -23,7 +23,7 @@ export async function run(
     const failure = failureOf(error);
     output.failure(failure);
     if ((terminal.env['HOLDFAST_DEBUG'] ?? '') !== '' && error instanceof Error) {
-      terminal.stderr.write(`${error.stack ?? ''}\n`);
+      terminal.stderr.write(`${tame(error.stack ?? '')}\n`);
     }
     return exitCodes[failure.outcome].exit;
   }

@@ -33,7 +33,7 @@ export class Output {
 
   /** One result: a JSON line, or what `show` makes of it. */
   record(record: object, show: (paint: Paint) => string): void {
-    this.text(this.json ? jsonLine(record) : show(this.paint));
+    this.text(this.json ? jsonLine(record) : tame(show(this.paint)));
   }
 
   /** Many results: a JSON line each, or a table. */
@@ -49,12 +49,12 @@ export class Output {
 
   /** Something beside the results, to standard error. */
   aside(record: object, show: (paint: Paint) => string): void {
-    this.#terminal.stderr.write(`${this.json ? jsonLine(record) : show(this.paint)}\n`);
+    this.#terminal.stderr.write(`${this.json ? jsonLine(record) : tame(show(this.paint))}\n`);
   }
 
   /** Something for people only, beside the results. */
   note(text: string): void {
-    if (!this.json) this.#terminal.stderr.write(`${text}\n`);
+    if (!this.json) this.#terminal.stderr.write(`${tame(text)}\n`);
   }
 
   /** What went wrong and what to do. */
@@ -108,6 +108,16 @@ export function printable(text: string): string {
     unprintable,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+// Our own, as few as they are: none of them moves, clears or asks anything.
+// oxlint-disable-next-line no-control-regex -- colours begin with one
+const harmless = /(\r?\n|\t|\u001b\[\d{1,2}m)/;
+
+/** Lines and colours as they are; whatever else a terminal would obey is made visible, wherever it came from. */
+export function tame(text: string): string {
+  const parts = text.split(harmless);
+  return parts.map((part, at) => (at % 2 === 1 ? part : printable(part))).join('');
 }
 
 /** The same JSON, of which no terminal obeys anything either. */

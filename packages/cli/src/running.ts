@@ -9,7 +9,7 @@ import {
 } from '@holdfast/server';
 import { misuse } from './failure.ts';
 import { aborted, interruption } from './interrupt.ts';
-import type { Output } from './output.ts';
+import { type Output, tame } from './output.ts';
 import type { Terminal } from './terminal.ts';
 import { readInteger } from './values.ts';
 
@@ -90,5 +90,5 @@ export function consoleDirectory(): string | null {
 
 /** Writes what operators should know to standard error, as JSON lines. */
 export function serverLog(terminal: Terminal, level: LogLevel = 'info'): ServerLog {
-  return jsonLog((line) => void terminal.stderr.write(line), level);
+  return jsonLog((line) => void terminal.stderr.write(tame(line)), level);
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { stripVTControlCharacters } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cli, linesOf, onTerminal, type Running, start, temporaryDirectory } from './harness.ts';
 
 let server: Running;
@@ -20,6 +20,9 @@ afterAll(async () => {
   await server.stop();
   await directory.remove();
 });
+
+// oxlint-disable-next-line no-control-regex -- these begin with one
+const stripColors = (text: string): string => text.replaceAll(/\u001b\[\d{1,2}m/g, '');
 
 const shown = (...args: string[]): ReturnType<typeof onTerminal> =>
   onTerminal(args, { env: { HOLDFAST_URL: server.url } });
@@ -64,31 +67,75 @@ test('data cannot command the terminal', async () => {
   expect(outputs[0].stdout).toContain('\\u001b[2J');
 });
 
-test('a server cannot command the terminal by what no server of ours says', async () => {
-  const evil = '\u001b[2J';
+describe('a server that is none of ours', () => {
+  const evil = '\u001b[2J\u009b';
+  const names =
+    'id name full_name url secret token type reason inactive_reason next_attempt next seq store_seq status ms until act at actor ' +
+    'store check detail line path op device_id created_at expires_at incarnation version oldest_seq imported skipped how';
+  const row = Object.fromEntries(names.split(' ').map((name) => [name, evil]));
   const told = {
-    entries: { a: { value: 1, type: evil, revision: 1 } },
-    store: { full_name: evil, store_seq: 1 },
-    id: evil,
-    url: evil,
-    secret: evil,
-    patterns: [],
+    ...row,
+    entries: { a: { value: 1, type: evil, revision: evil } },
+    store: { ...row },
+    allowed: false,
+    patterns: [evil],
     ops: null,
+    scopes: [evil],
   };
-  const hostile = createServer((_request, response) => {
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(told));
+  const lists =
+    'webhooks tokens stores checks deliveries errors changes recent_ops events items results';
+  const answer = {
+    ...told,
+    ...Object.fromEntries(lists.split(' ').map((name) => [name, [told]])),
+  };
+  let hostile: Server;
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    hostile = createServer((request, response) => {
+      const body = request.url?.includes('/log') === true ? { ops: [row] } : answer;
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+    });
+    await once(hostile.listen(0, '127.0.0.1'), 'listening');
+    const { port } = hostile.address() as AddressInfo;
+    env = { HOLDFAST_URL: `http://127.0.0.1:${port}`, HOLDFAST_TOKEN: 't', HOLDFAST_DEBUG: '1' };
   });
-  await once(hostile.listen(0, '127.0.0.1'), 'listening');
-  const { port } = hostile.address() as AddressInfo;
-  const env = { HOLDFAST_URL: `http://127.0.0.1:${port}`, HOLDFAST_TOKEN: 't', NO_COLOR: '1' };
-  for (const command of ['get a/b a', 'clone a/b c', 'webhooks-create a/b https://x.example']) {
-    const [name = '', ...args] = command.split(' ');
-    // oxlint-disable-next-line no-await-in-loop -- one by one
-    const { stdout, stderr } = await onTerminal([...name.split('-'), ...args], { env });
-    expect([command, (stdout + stderr).includes('\u001b')]).toEqual([command, false]);
-    expect(stdout).toContain('\\u001b[2J');
-  }
-  hostile.close();
+  afterAll(() => hostile.close());
+
+  test.each([
+    'get a/b a',
+    'clone a/b c',
+    'webhooks create a/b https://x.example',
+    'webhooks a/b',
+    'webhooks deliveries a/b 1',
+    'webhooks ping a/b 1',
+    'tokens',
+    'tokens create x --scopes entries:read --store a/b',
+    'stores',
+    'stores create a/b',
+    'audit',
+    'log a/b',
+    'status',
+    'status a/b',
+    'explain a/b a',
+    'rollback a/b 1 --all',
+    'diff a/b 1',
+    'put a/b a 1 --timeout 1ms',
+    'entries a/b',
+  ])('cannot command the terminal by what it answers to %s', async (command) => {
+    const { stdout, stderr } = await onTerminal(command.split(' '), { env });
+    // oxlint-disable-next-line no-control-regex -- all that a terminal obeys, but colours
+    const obeyed = stripColors(stdout + stderr).match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+    expect([obeyed?.[0], stdout, stderr]).toEqual([undefined, stdout, stderr]);
+  });
+});
+
+test('what another has told of a task that is done once cannot command the terminal', async () => {
+  const value = 'one\n\u001b[2Jtwo';
+  const first = await shown('once', 'demo/main', 'o', '--', 'printf', value);
+  const second = await shown('once', 'demo/main', 'o', '--', 'false');
+  expect(second.stdout).toBe(first.stdout);
+  expect(second.stdout).toBe('one\n\\u001b[2Jtwo\n');
 });
 
 test('results and failures are told in words', async () => {

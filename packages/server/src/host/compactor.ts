@@ -40,6 +40,8 @@ const INTERVAL_MS = 10 * 60_000;
  */
 const STEP = 64;
 const LARGEST_STEP = 1000;
+/** And of large ops fewer: a step is read whole, in one turn of the event loop. */
+const STEP_BYTES = 4 * 1024 * 1024;
 /** How much longer than a step the rest after it is. */
 const RESTS = 3;
 const STORES_PER_PAGE = 100;
@@ -149,7 +151,8 @@ export class Compactor {
     const before = storage.now() - this.#retention.ms;
     const told = await this.#told(store);
     let through: Seq | null = null;
-    for (const op of await storage.read(store, oldestSeq - 1, { ops: step })) {
+    const ops = await storage.read(store, oldestSeq - 1, { ops: step, bytes: STEP_BYTES });
+    for (const op of ops) {
       if (op.at > before || op.seq > most) break;
       if (op.seq > told && op.at > before - WEBHOOK_GRACE_MS) break;
       through = op.seq;

@@ -14,6 +14,7 @@ import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { tellBackwards } from '../host/telling.ts';
 import type { Storage } from '../storage/port.ts';
+import { turn } from '../storage/turn.ts';
 import { permissions, storeAccess } from './join.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelTerms } from './terms.ts';
@@ -87,8 +88,7 @@ type RecentOp = {
 async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures> {
   const head = await storage.open(host.row.id);
   const oldestSeq = head?.oldestSeq ?? 1;
-  const after = Math.max(0, host.head - RECENT_OPS);
-  const recent = await storage.read(host.row.id, after, { ops: RECENT_OPS });
+  const recent = await recentOps(host);
   return {
     current_seq: host.head,
     entry_count: host.describe().leaves,
@@ -97,10 +97,27 @@ async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures>
     db_size_bytes: await storage.size(),
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,
-    recent_ops: recent.toReversed().map(recentOp),
+    recent_ops: recent,
     incarnation: host.row.incarnation,
     oldest_seq: oldestSeq,
   };
+}
+
+/** The last few ops, newest first, from memory as far as they are there: they may be large, and little of them is told. */
+async function recentOps(host: StoreHost): Promise<readonly RecentOp[]> {
+  const { head } = host;
+  const recent: RecentOp[] = [];
+  for (let at = Math.max(0, head - RECENT_OPS); at < head;) {
+    // oxlint-disable-next-line no-await-in-loop -- part by part, in the order of the log
+    const ops = await host.read(at, head);
+    const last = ops.at(-1);
+    if (last === undefined) break;
+    recent.unshift(...ops.map(recentOp).toReversed());
+    at = last.seq;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (at < head) await turn();
+  }
+  return recent;
 }
 
 /** The same for who may read a part: nothing tells of the rest. The ops are those of the last {@link OPS_COUNTED}. */

@@ -1,5 +1,6 @@
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
+import { put } from './talk.ts';
 import { topic, world } from './world.ts';
 
 const QUESTIONS = 400;
@@ -41,4 +42,27 @@ test('hundreds of questions that come at once are answered a few in each turn, s
 
 test('questions are answered a few in each turn whatever is pushed between them', async () => {
   expect(await busiest((at) => at % 16 > 0)).toBeLessThanOrEqual(32);
+});
+
+test('the last ops that status tells are not read from the disk again, however large they are', async () => {
+  const storage = memory();
+  const { read } = storage;
+  const { joined } = await world({ storage });
+  const peer = await joined();
+  for (let at = 0; at < 12; at += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await put(peer, `k/${at}`, at);
+  }
+  let reads = 0;
+  storage.read = (...asked) => {
+    reads += 1;
+    return read.apply(storage, asked);
+  };
+  const { response } = await peer.ask(topic, 'status', {});
+  const recent = Array.from({ length: 10 }, (_, at) => ({
+    store_seq: 12 - at,
+    path: `k/${11 - at}`,
+  }));
+  expect(response).toMatchObject({ current_seq: 12, recent_ops: recent });
+  expect(reads).toBe(0);
 });

@@ -1,3 +1,4 @@
+import type { Json } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 
@@ -7,6 +8,7 @@ import { topic, world } from '../conversation/world.ts';
 import { Scrape } from '../metrics/scrape.ts';
 
 const HOUR = 3_600_000;
+const large = 'x'.repeat(60_000);
 
 async function aged(retention?: { ms?: number; ops?: number }) {
   const clock = new VirtualClock();
@@ -14,14 +16,14 @@ async function aged(retention?: { ms?: number; ops?: number }) {
   const here = await world({ storage, clock, ...(retention && { retention }) });
   const standing = async () => (await storage.open(here.storeId))?.oldestSeq;
   const join = () => here.joined({ device: 'writer' });
-  const write = async (count: number, value: string) => {
+  const write = async (count: number, value: Json) => {
     const peer = await join();
     for (let at = 0; at < count; at += 1) {
       // oxlint-disable-next-line no-await-in-loop -- seqs in this order
       await put(peer, `k/${at}`, value);
     }
   };
-  return { clock, here, join, standing, write };
+  return { clock, storage, here, join, standing, write };
 }
 
 test('S94 what is old enough and not among the last ops is forgotten; entries and revisions stay', async () => {
@@ -129,6 +131,22 @@ test('S58 writes during a compaction commit, and repeats are still known after i
   await write(3, 'new');
   await expect.poll(standing).toBeGreaterThan(2400);
   expect(await (await join()).ask(topic, 'write', once)).toEqual(first);
+});
+
+test('S94 of large ops a step reads and forgets only a few, so that no turn of the event loop is spent on all of them', async () => {
+  const { clock, storage, standing, write } = await aged({ ms: HOUR, ops: 2 });
+  const { read } = storage;
+  const steps: number[] = [];
+  await write(40, Object.fromEntries(['a', 'b', 'c', 'd'].map((key) => [key, large])));
+  storage.read = async (store, after, limit) => {
+    const ops = await read.call(storage, store, after, limit);
+    steps.push(ops.length);
+    return ops;
+  };
+  await clock.pass(2 * HOUR);
+  await expect.poll(standing).toBe(39);
+  // Each op is a quarter of a MB.
+  expect(Math.max(...steps)).toBeLessThan(20);
 });
 
 test('a retention that keeps nothing, or is misspelt, is an error of the caller', async () => {

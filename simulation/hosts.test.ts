@@ -49,9 +49,10 @@ it(
   { timeout: 720_000 },
   async () => {
     const count = Math.ceil(seeds / 16);
-    const { failure, traffic } = await runHosts({ from: 1, count }, { deflates: true });
+    const { failure, traffic, unpacked } = await runHosts({ from: 1, count }, { deflates: true });
     expect(failure === null ? null : failureText(failure)).toBeNull();
     expect(traffic.foreignEvents).toBeGreaterThan(50 * count);
+    expect(unpacked).toBeGreaterThan(100 * count);
   },
 );
 

@@ -48,6 +48,8 @@ export class Hosts {
   crashes = 0;
   /** How much was told of the past. */
   told = 0;
+  /** How many messages came compressed. */
+  unpacked = 0;
   #actors: Actor[] = [];
   #historian: Historian | null = null;
 
@@ -138,6 +140,7 @@ export class Hosts {
     for (const { device, kept } of this.#actors) this.#ask(world, device, { kept, truth });
     this.traffic = addTraffic(this.traffic, trafficOf(histories, truth));
     this.crashes += world.site.crashes;
+    this.unpacked += world.work.unpacked;
   }
 
   #judgePast(world: World, truth: Truth): void {
@@ -189,10 +192,12 @@ export async function runHosts(
   readonly traffic: Traffic;
   readonly crashes: number;
   readonly told: number;
+  readonly unpacked: number;
 }> {
   const hosts = new Hosts(terms);
   const failure = await simulate(hosts.simulation, seeds);
-  return { failure, traffic: hosts.traffic, crashes: hosts.crashes, told: hosts.told };
+  const { traffic, crashes, told, unpacked } = hosts;
+  return { failure, traffic, crashes, told, unpacked };
 }
 
 /** Some of who writes looks back instead. */

@@ -9,6 +9,8 @@ export class RealWork {
   turns = 1;
   /** How many timers of the platform have rung since time last passed. */
   rings = 0;
+  /** How many messages came compressed. */
+  unpacked = 0;
 
   get isGoing(): boolean {
     return this.#going > 0;
@@ -59,7 +61,9 @@ export class RealWork {
 
   /** Waits also for what threads of the platform compress and unpack; gives what ends that. */
   watchDeflate(): () => void {
-    const ends = [createDeflateRaw(), createInflateRaw()].map((stream) => {
+    const unpacks = createInflateRaw();
+    const unpacked = (): void => void (this.unpacked += 1);
+    const ends = [createDeflateRaw(), unpacks].map((stream) => {
       const kind: object = Object.getPrototypeOf(stream);
       const flush = stream.flush;
       stream.close();
@@ -72,6 +76,7 @@ export class RealWork {
             this.once('close', resolve);
             call.push(() => {
               this.off('close', resolve);
+              if (stream === unpacks) unpacked();
               if (typeof told === 'function') told();
               resolve();
             });

@@ -1,6 +1,8 @@
 import {
   childPath,
   type Entry,
+  isLeaseOp,
+  type Json,
   jsonEquals,
   type Leaf,
   type Mutate,
@@ -19,7 +21,7 @@ export function rootsOf(request: Request): readonly Path[] {
 
 function targetsOf(write: Write | Mutate): readonly Path[] {
   const { op, path } = write;
-  if (op === 'lease' || op === 'renew' || op === 'release') return [];
+  if (isLeaseOp(op)) return [];
   return op === 'merge' ? Object.keys(write.value).map((key) => childPath(path, key)) : [path];
 }
 
@@ -70,11 +72,16 @@ export function isPlain({ type }: Leaf): boolean {
 
 /**
  * What was at a leaf before two own changes of it, for both to be taken back: what somebody else did in between stays, as the
- * state before the second; of a total, whose changes add up, only their own part goes.
+ * state before the second; of a total or a set, whose changes add up, only their own part goes.
  */
 export function beforeBoth(first: LeafChange, second: LeafChange): Leaf | undefined {
   const { before } = second;
   if (sameLeaf(first.after, before)) return first.before;
+  if (before?.type === 'set' && first.after?.type === 'set') {
+    const [was, mine] = [membersOf(first.before), membersOf(first.after)];
+    const kept = without(membersOf(before), without(mine, was));
+    return { ...before, value: [...without(without(was, mine), kept), ...kept] };
+  }
   const own = totalOf(first.after) - (first.before === undefined ? 0 : totalOf(first.before));
   return before === undefined || Number.isNaN(own + totalOf(before))
     ? before
@@ -83,6 +90,15 @@ export function beforeBoth(first: LeafChange, second: LeafChange): Leaf | undefi
 
 function totalOf(leaf: Leaf | undefined): number {
   return leaf?.type === 'counter' && typeof leaf.value === 'number' ? leaf.value : Number.NaN;
+}
+
+function membersOf(set: Leaf | undefined): readonly Json[] {
+  return Array.isArray(set?.value) ? set.value : [];
+}
+
+/** The members that are none of others. */
+export function without(list: readonly Json[], others: readonly Json[]): readonly Json[] {
+  return list.filter((each) => !others.some((other) => jsonEquals(each, other)));
 }
 
 /** Whether the entries are exactly these leaves. */

@@ -1,5 +1,5 @@
 import { type Json, jsonEquals, type Leaf, type Path, type Write } from '@holdfast/protocol';
-import { sameLeaf } from './capture.ts';
+import { sameLeaf, without } from './capture.ts';
 import type { LeafChange } from './types.ts';
 
 /**
@@ -67,10 +67,6 @@ function restoreSet(
   const takenOut = added.map((value) => ({ op: 'remove', path, value }) as const);
   const putBack = removed.toReversed().map((value) => ({ op: 'add', path, value }) as const);
   return { ops: [...takenOut, ...putBack], exact: false };
-}
-
-function without(list: readonly Json[], others: readonly Json[]): readonly Json[] {
-  return list.filter((each) => !others.some((other) => jsonEquals(each, other)));
 }
 
 /** Writes a leaf anew, with its type; a lease is nobody's to give. */

@@ -44,3 +44,35 @@ test.each([
     expect(group.take().changes).toEqual([{ path, before: total(rest), after }]);
   },
 );
+
+const setOf = (...members: readonly string[]) =>
+  ({ value: members, type: 'set', revision: 1 }) as const;
+
+test('a group takes back of a set what is its own of it, also what it added or removed before others did', () => {
+  const path = asPath('s');
+  const fate = isCommitted;
+  const group = new Group();
+  const [before, after] = [setOf('old', 'kept'), setOf('own', 'kept')];
+  group.add({ changes: [{ path, before, after }], roots: [path], fate });
+  const [theirs, mine] = [setOf('theirs', 'own', 'kept'), setOf('more', 'theirs', 'own', 'kept')];
+  group.add({ changes: [{ path, before: theirs, after: mine }], roots: [path], fate });
+  expect(group.take().changes).toEqual([
+    { path, before: setOf('old', 'theirs', 'kept'), after: mine },
+  ]);
+});
+
+test.each([
+  [['refused', 'cancelled'], 'refused'],
+  [['cancelled', 'cancelled'], 'cancelled'],
+  [['cancelled', 'committed'], 'committed'],
+  [['refused', 'pending'], 'rebased'],
+  [['committed', 'pending'], 'pending'],
+] as const)('a group of writes that are %s is %s', (fates, whole) => {
+  const group = new Group();
+  for (const [index, fate] of fates.entries()) {
+    const path = asPath(`a${index}`);
+    const change = { path, before: undefined, after: total(1) };
+    group.add({ changes: [change], roots: [path], fate: () => fate });
+  }
+  expect(group.take().fate()).toBe(whole);
+});

@@ -288,3 +288,17 @@ test('what was committed behind writes of others is not undone, but for totals a
   editor.write(set('a', 1));
   expect(editor.take('undo')).toMatchObject({ code: 'conflict', details: { path: 'a' } });
 });
+
+test('of an undo and a redo of it that are refused after a new write, the redo first, the step is left (P58)', () => {
+  const history = new UndoHistory(10);
+  const fates = { undo: 'pending', redo: 'pending' } as { undo: Fate; redo: Fate };
+  const changes = [{ path: asPath('a'), before: undefined, after: one }];
+  history.wrote({ roots: [], changes, fate: () => 'committed' });
+  history.took('undo', { roots: [], changes, fate: () => fates.undo });
+  history.took('redo', { roots: [], changes, fate: () => fates.redo });
+  history.wrote({ roots: [], changes, fate: () => 'committed' });
+  fates.redo = 'cancelled';
+  expect([history.count('undo'), history.count('redo')]).toEqual([1, 0]);
+  fates.undo = 'refused';
+  expect([history.count('undo'), history.count('redo')]).toEqual([2, 0]);
+});

@@ -46,6 +46,10 @@ export function s3Blobs(options: S3BlobOptions): Blobs {
 /** Parts of a multipart upload must have at least 5 MiB, the last excepted. */
 const pieceBytes = 8 * 1024 * 1024;
 const offsetDigits = 16;
+/** The SDK waits for good. */
+const answerMs = 60_000;
+/** What carries a piece, or puts all of them together, takes its time. */
+const carriedMs = 600_000;
 
 type Stored = { readonly key: string; readonly size: number; readonly at: number };
 
@@ -63,8 +67,8 @@ class S3Blobs implements Blobs {
 
   async stat(hash: BlobHash): Promise<number | null> {
     const Key = this.#blobKey(hash);
-    const head = await unlessMissing(() =>
-      this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key })),
+    const head = await unlessMissing((how) =>
+      this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key }), how),
     );
     return head === null ? null : (head.ContentLength ?? 0);
   }
@@ -109,7 +113,9 @@ class S3Blobs implements Blobs {
   async delete(name: BlobHash | UploadId): Promise<void> {
     if (!isBlobHash(name)) return this.#deleteAll(await this.#piecesOf(name));
     const Key = this.#blobKey(name);
-    await answered(() => this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })));
+    await answered((how) =>
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), how),
+    );
   }
 
   async *list(): AsyncIterable<KeptBytes> {
@@ -149,8 +155,9 @@ class S3Blobs implements Blobs {
   }
 
   async #putPiece(Key: string, Body: Uint8Array): Promise<void> {
-    await answered(() =>
-      this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key, Body })),
+    await answered(
+      (how) => this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key, Body }), how),
+      carriedMs,
     );
   }
 
@@ -177,23 +184,29 @@ class S3Blobs implements Blobs {
     isRight: () => boolean,
   ): Promise<boolean> {
     const at = { Bucket: this.#bucket, Key };
-    const { UploadId: id } = await answered(() =>
-      this.#client.send(new CreateMultipartUploadCommand(at)),
+    const { UploadId: id } = await answered((how) =>
+      this.#client.send(new CreateMultipartUploadCommand(at), how),
     );
     const named = { ...at, UploadId: id };
     try {
       const done: { PartNumber: number; ETag: string | undefined }[] = [];
       for await (const Body of parts) {
         const PartNumber = done.length + 1;
-        const { ETag } = await answered(() =>
-          this.#client.send(new UploadPartCommand({ ...named, PartNumber, Body })),
+        const { ETag } = await answered(
+          (how) => this.#client.send(new UploadPartCommand({ ...named, PartNumber, Body }), how),
+          carriedMs,
         );
         done.push({ PartNumber, ETag });
       }
       if (isRight()) {
         const MultipartUpload = { Parts: done };
-        await answered(() =>
-          this.#client.send(new CompleteMultipartUploadCommand({ ...named, MultipartUpload })),
+        await answered(
+          (how) =>
+            this.#client.send(
+              new CompleteMultipartUploadCommand({ ...named, MultipartUpload }),
+              how,
+            ),
+          carriedMs,
         );
         return true;
       }
@@ -211,7 +224,9 @@ class S3Blobs implements Blobs {
     Key: string;
     UploadId: string | undefined;
   }): Promise<void> {
-    await this.#client.send(new AbortMultipartUploadCommand(named)).catch(() => undefined);
+    await answered((how) => this.#client.send(new AbortMultipartUploadCommand(named), how)).catch(
+      () => undefined,
+    );
   }
 
   /** The bytes of pieces, cut anew into parts of at least 5 MiB. */
@@ -238,21 +253,27 @@ class S3Blobs implements Blobs {
   async *#bytes(Key: string, { start, end }: ByteRange): AsyncIterable<Uint8Array> {
     if (end <= start) return;
     const Range = `bytes=${start}-${end - 1}`;
-    const { Body } = await answered(() =>
-      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key, Range })),
+    const giveUp = new AbortController();
+    const named = { Bucket: this.#bucket, Key, Range };
+    const { Body } = await answered(
+      (how) => this.#client.send(new GetObjectCommand(named), how),
+      answerMs,
+      giveUp,
     );
-    const stream = Body?.transformToWebStream();
+    const pieces = Body?.transformToWebStream()[Symbol.asyncIterator]();
     let left = end - start;
     try {
-      for await (const bytes of stream ?? []) {
-        if (!(bytes instanceof Uint8Array)) continue;
+      while (left > 0) {
+        // oxlint-disable-next-line no-await-in-loop -- how long its reader takes does not count
+        const piece = await answered(async () => pieces?.next(), answerMs, giveUp);
+        if (piece === undefined || piece.done === true) break;
+        if (!(piece.value instanceof Uint8Array)) continue;
         // Some servers send more than they are asked for.
-        yield bytes.subarray(0, left);
-        left -= bytes.byteLength;
-        if (left <= 0) return;
+        yield piece.value.subarray(0, left);
+        left -= piece.value.byteLength;
       }
-    } catch (error) {
-      throw ioError(error);
+    } finally {
+      giveUp.abort();
     }
     if (left > 0) throw ioError(new Error(`${left} bytes are missing`));
   }
@@ -278,20 +299,26 @@ class S3Blobs implements Blobs {
         ...(ContinuationToken && { ContinuationToken }),
       };
       // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before ended
-      const listed = await answered(() => this.#client.send(new ListObjectsV2Command(page)));
+      const listed = await answered((how) =>
+        this.#client.send(new ListObjectsV2Command(page), how),
+      );
       for (const { Key, Size = 0, LastModified } of listed.Contents ?? []) {
         if (Key !== undefined) yield { key: Key, size: Size, at: LastModified?.getTime() ?? 0 };
       }
       ContinuationToken = listed.NextContinuationToken;
-    } while (ContinuationToken !== undefined);
+      // Some servers name an empty one behind the last page, which would be the first again.
+    } while (ContinuationToken !== undefined && ContinuationToken !== '');
   }
 
   async #deleteAll(pieces: readonly Stored[]): Promise<void> {
     for (let at = 0; at < pieces.length; at += 1000) {
       const Objects = pieces.slice(at, at + 1000).map(({ key }) => ({ Key: key }));
       // oxlint-disable-next-line no-await-in-loop -- a thousand at a time, as S3 allows
-      await answered(() =>
-        this.#client.send(new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } })),
+      await answered((how) =>
+        this.#client.send(
+          new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects } }),
+          how,
+        ),
       );
     }
   }
@@ -326,12 +353,12 @@ function sizeOf(pieces: readonly Stored[]): number {
   return pieces.reduce((sum, { size }) => sum + size, 0);
 }
 
-async function unlessMissing<T>(run: () => Promise<T>): Promise<T | null> {
+async function unlessMissing<T>(ask: Ask<T>): Promise<T | null> {
   try {
-    return await run();
+    return await answered(ask);
   } catch (error) {
-    if (isMissing(error)) return null;
-    throw ioError(error);
+    if (error instanceof BlobError && isMissing(error.cause)) return null;
+    throw error;
   }
 }
 
@@ -339,11 +366,22 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && (error.name === 'NotFound' || error.name === 'NoSuchKey');
 }
 
-async function answered<T>(run: () => Promise<T>): Promise<T> {
+type Ask<T> = (how: { readonly abortSignal: AbortSignal }) => Promise<T>;
+
+/** What the bucket says, in time: whoever waits behind what it does not say would wait for ever. */
+async function answered<T>(
+  ask: Ask<T>,
+  ms: number = answerMs,
+  giveUp: AbortController = new AbortController(),
+): Promise<T> {
+  const late = new Error(`it has said nothing for ${ms / 1000} s`);
+  const timer = setTimeout(() => giveUp.abort(late), ms);
   try {
-    return await run();
+    return await ask({ abortSignal: giveUp.signal });
   } catch (error) {
-    throw ioError(error);
+    throw ioError(giveUp.signal.reason === late ? late : error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

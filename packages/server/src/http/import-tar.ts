@@ -3,12 +3,13 @@ import { refuse } from '@holdfast/protocol';
 import { type BlobHash, isBlobHash } from '../blobs/index.ts';
 import type { Files } from '../files/index.ts';
 import { contentOf } from '../storage/batch.ts';
-import { refused } from './errors.ts';
+import { Problem, refused } from './errors.ts';
 import type { Line } from './import-lines.ts';
 import { type Member, membersOf } from './tar-read.ts';
 
 /** Lines that name files wait for their contents, which come behind all lines. */
 const HELD_MAX = 100_000;
+const ENTRIES = 'entries.jsonl';
 
 type Leaf = Extract<Line, { kind: 'leaf' }>;
 
@@ -29,11 +30,13 @@ export async function* tarLines(
 ): AsyncGenerator<Line, void, undefined> {
   const held: Leaf[] = [];
   const wanted = new Map<string, number>();
+  let hasLines = false;
   for await (const member of membersOf(body)) {
-    if (member.name !== 'entries.jsonl') {
+    if (member.name !== ENTRIES) {
       await keep(member, { ...room, wanted });
       continue;
     }
+    hasLines = true;
     for await (const line of room.linesIn(member.bytes)) {
       const content = contentIn(line);
       if (line.kind === 'leaf' && content !== null) {
@@ -42,6 +45,10 @@ export async function* tarLines(
       } else yield line;
       if (held.length > HELD_MAX) throw refused(refuse('body_too_large', { limit: HELD_MAX }));
     }
+  }
+  // Another archive would be told to be imported, though nothing of it was.
+  if (!hasLines) {
+    throw new Problem(400, 'invalid_params', { detail: `The archive holds no ${ENTRIES}.` });
   }
   yield* held;
 }

@@ -20,7 +20,9 @@ export async function* membersOf(
     if (head === null || head.every((byte) => byte === 0)) return;
     const size = sizeIn(head);
     const state = { left: size };
-    yield { name: textIn(head, 0, 100), size, bytes: source.some(state) };
+    // `tar -c .` begins each name with where it was.
+    const name = textIn(head, 0, 100).replace(/^\.\//, '');
+    yield { name, size, bytes: source.some(state) };
     const padding = (BLOCK - (size % BLOCK)) % BLOCK;
     // oxlint-disable-next-line no-await-in-loop -- the same
     await source.skip(state.left + padding);

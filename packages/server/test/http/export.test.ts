@@ -137,6 +137,22 @@ test('S95 an archive that is none, breaks off, or has content of another name, i
   expect((await put(archive, '', narrow.raw)).status).toBe(403);
 });
 
+test('S95 an archive that tar has made anew is taken too, and one without entries is refused', async () => {
+  const { get, at } = await open();
+  writeFileSync(at('export.tar'), await (await get('tar')).bytes());
+  execFileSync('tar', ['-xf', at('export.tar'), '-C', at()]);
+  const again = (...names: string[]): Buffer =>
+    execFileSync('tar', ['-cf', '-', '-C', at(), ...names], { maxBuffer: 10_000_000 });
+  const { put } = await another(new World(), 'other');
+  const none = await put(again('./blobs'));
+  expect([none.status, await none.json()]).toEqual([
+    400,
+    { error: 'invalid_params', detail: 'The archive holds no entries.jsonl.' },
+  ]);
+  const answer = await put(again('./entries.jsonl', './blobs'));
+  expect(await answer.json()).toMatchObject({ ok: true, imported: 4, failed: [] });
+});
+
 /** Another store of an org that has nothing of the first. */
 async function another(world: World, name: string) {
   await world.store(`acme/${name}`);

@@ -82,6 +82,8 @@ class Rows implements RowStore {
   readonly #file: string;
   readonly #options: Required<SqliteCacheOptions>;
   #open: Open | null = null;
+  /** The transaction that is going on forgets all that there was. */
+  #forgets = false;
 
   constructor(file: string, options: Required<SqliteCacheOptions>) {
     this.#file = file;
@@ -114,7 +116,7 @@ class Rows implements RowStore {
       if (committed === null && own.length === 0) return written;
       const { n } = putPlace(sql, { place, pen: known.pen, head: committed?.head ?? known.head });
       await putRows(sql, n, own);
-      if (committed?.clears === true) clearRows(sql, n, ['entry', 'map']);
+      if (committed?.clears === true) this.#clear(sql, n, ['entry', 'map']);
       if (committed !== null) await putRows(sql, n, committed.rows);
       return written;
     });
@@ -138,7 +140,7 @@ class Rows implements RowStore {
     return this.#transact(async ({ sql }) => {
       const known = placeIn(sql, place);
       if (known === null) return;
-      clearRows(sql, known.n, kinds);
+      this.#clear(sql, known.n, kinds);
       sql.dropPlace.run(known.n);
     });
   }
@@ -160,6 +162,7 @@ class Rows implements RowStore {
       try {
         const result = await deed(open);
         await patiently(() => open.db.exec('COMMIT'));
+        if (this.#forgets) emptyLog(open.db);
         return result;
       } catch (error) {
         if (open.db.isTransaction) open.db.exec('ROLLBACK');
@@ -170,9 +173,15 @@ class Rows implements RowStore {
     }
   }
 
+  #clear(sql: Statements, n: number, of: readonly RowKind[]): void {
+    this.#forgets = true;
+    for (const kind of of) sql.clear[kind].run(n);
+  }
+
   #begin(): Open {
     this.#open ??= this.#connect();
     this.#open.db.exec('BEGIN IMMEDIATE');
+    this.#forgets = false;
     return this.#open;
   }
 
@@ -184,6 +193,8 @@ class Rows implements RowStore {
       db.exec(`PRAGMA synchronous = ${durability === 'strict' ? 'FULL' : 'NORMAL'}`);
       const pagesMax = Math.min(Math.floor(bytesMax / pageBytes), 0xfffffffe);
       db.exec(`PRAGMA max_page_count = ${pagesMax}`);
+      // What may no longer be read is not to be read in the file either (P76).
+      db.exec('PRAGMA secure_delete = ON');
       db.exec('BEGIN IMMEDIATE');
       prepareFile(db);
       db.exec('COMMIT');
@@ -192,6 +203,15 @@ class Rows implements RowStore {
       db.close();
       throw error;
     }
+  }
+}
+
+/** Nor in what SQLite has logged of it, which it would write over some time. */
+function emptyLog(db: Database): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } catch {
+    // Another process is at work with the file: its log is emptied by whoever closes it last.
   }
 }
 
@@ -275,10 +295,6 @@ async function readPages(
     last = end;
     await later(0);
   }
-}
-
-function clearRows(sql: Statements, n: number, of: readonly RowKind[]): void {
-  for (const kind of of) sql.clear[kind].run(n);
 }
 
 async function putRows(sql: Statements, n: number, rows: Iterable<RowChange>): Promise<void> {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sqlite } from '@holdfast/client/cache/sqlite';
@@ -34,6 +34,13 @@ async function killedAfter(count: number): Promise<number> {
   return Number(said.trim().split('\n').at(-1));
 }
 
+/** How often a text is in the files of the cache. */
+function copiesOf(text: string): number {
+  const folder = dirname(file);
+  const contents = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
+  return contents.join('').split(text).length - 1;
+}
+
 describe('an SQLite cache', () => {
   it('S80 a process that is killed between any two commits leaves a whole commit, with its cursor and its outbox (P3)', async () => {
     let last = 0;
@@ -50,6 +57,24 @@ describe('an SQLite cache', () => {
       last = seq;
     }
   }, 30_000);
+
+  it.each(['a snapshot that has none of it', 'leaving the store'])(
+    'what was there is nowhere in its files after %s (P76)',
+    async (how) => {
+      const cache = sqlite(file);
+      await cache.open?.(termsOf());
+      await cache.load(app);
+      const secrets = Array.from({ length: 500 }, (_, n) => [`secret${n}`, n]);
+      await cache.commit(app, change(1, Object.fromEntries(secrets)));
+      await cache.commit(app, change(2, { secret0: 7 }));
+      expect(copiesOf('secret')).toBeGreaterThan(500);
+      const none = { ...change(3, { mine: 1 }), replaces: true };
+      await (how === 'leaving the store' ? cache.clear(app) : cache.commit(app, none));
+      expect(copiesOf('secret')).toBe(0);
+      await cache.close?.();
+      expect(copiesOf('secret')).toBe(0);
+    },
+  );
 
   it('has entries give way to requests when there is no room, and says so once', async () => {
     const terms = termsOf();

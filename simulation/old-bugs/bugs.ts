@@ -253,14 +253,16 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     mended: '616cbf4',
     file: 'packages/engine/src/replica/following.ts',
     now: `    this.#settle();
+    fold.foresee(tree, seq, (path) => extent.holds(path));
     this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
+    const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);`,
-    was: `this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
+    was: `fold.foresee(tree, seq, (path) => extent.holds(path));
+    this.#requests.caughtUp(seq);
+    const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     queries?.replaced(seq);

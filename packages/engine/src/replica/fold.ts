@@ -24,7 +24,7 @@ import { type Commit, isEcho } from './commits.ts';
 import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
 import { type Pending, writesOf } from './pending.ts';
-import { isOfOthers } from './replaced.ts';
+import { isCommittedBy, othersAt, pathsOf } from './replaced.ts';
 import { Stale } from './stale.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
 import { ancestorsOf, overlaps, TouchedPaths } from './touched.ts';
@@ -168,14 +168,23 @@ export class Fold {
     this.#announce(acts, this.#committed);
   }
 
-  /** Puts a snapshot in place of the committed state; `isHeld`: whether a leaf at a path would be in it. */
-  replace(
-    tree: Tree,
-    seq: Seq,
-    isHeld: (path: Path) => boolean,
-  ): { readonly before: Sight; readonly after: Sight } {
+  /**
+   * A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. Of what is no
+   * longer held it tells nothing: `isHeld` says whether a leaf at a path would be in it.
+   */
+  foresee(tree: Tree, seq: Seq, isHeld: (path: Path) => boolean): void {
+    const states = { before: this.#committed, after: tree, shown: this.#view };
+    const others = othersAt([...this.#shown], states, seq);
+    for (const shown of this.#shown) {
+      const other = pathsOf(shown).find((path) => others.has(path) && isHeld(path));
+      const isIn = isCommittedBy(shown, seq);
+      if (other !== undefined && !isIn) shown.rebasedOver.push(revisionAt(tree, other) ?? seq);
+    }
+  }
+
+  /** Puts a snapshot in place of the committed state. */
+  replace(tree: Tree, seq: Seq): { readonly before: Sight; readonly after: Sight } {
     const before = { committed: this.#committed, view: this.#view };
-    this.#noteReplaced(tree, seq, isHeld);
     this.#committed = tree;
     this.#cursor = seq;
     this.rebuild();
@@ -334,19 +343,6 @@ export class Fold {
         const isMet = touched.some(areMet) && writesOf(request).flatMap(targets).some(areMet);
         if (isMet) rebasedOver.push(op.seq);
       }
-    }
-  }
-
-  /**
-   * A snapshot does not tell of ops, but of what they left: the last at each place that differs stands for them. Of what is no
-   * longer held it tells nothing.
-   */
-  #noteReplaced(tree: Tree, seq: Seq, isHeld: (path: Path) => boolean): void {
-    const states = { before: this.#committed, after: tree, shown: this.#view };
-    for (const { request, rebasedOver } of this.#shown) {
-      const paths = new Set(writesOf(request).flatMap(targets));
-      const other = [...paths].find((path) => isOfOthers(path, states) && isHeld(path));
-      if (other !== undefined) rebasedOver.push(revisionAt(tree, other) ?? seq);
     }
   }
 

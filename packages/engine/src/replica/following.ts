@@ -347,8 +347,9 @@ export class Following {
     const { extent, fold, ledger, queries, subscriptions, emit } = this.#parts;
     // What the state is of says which own requests are in it.
     this.#settle();
+    fold.foresee(tree, seq, (path) => extent.holds(path));
     this.#requests.caughtUp(seq);
-    const { before, after } = fold.replace(tree, seq, (path) => extent.holds(path));
+    const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
     if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
     // What is held by now says which rows stay that no query has any more.

@@ -7,6 +7,7 @@ import {
   type SseOptions,
   type SyncRoom,
 } from './sync-handler.ts';
+import type { Clock } from '../host/clock.ts';
 import type { Storage } from '../storage/port.ts';
 
 /** How a server serves records as server-sent events by itself (records.md §8.1). */
@@ -35,6 +36,9 @@ export type MountedRecords = {
   serve(asked: Omit<Asked, 'ctx'>, reader: Reader): Promise<Response>;
 };
 
+/** How long it holds who reads: less than from one look at the keys of a stream to the next. */
+const FRESH_MS = 1000;
+
 const nobody: RecordContext['principal'] = { subject: null, scopes: new Set() };
 
 /** What mounting needs of the server. */
@@ -53,15 +57,26 @@ export function mountRecords(room: MountRoom, options: SyncOptions = {}): Mounte
         principal: principal === null ? nobody : { ...principal },
         now: room.clock.wall(),
       };
+      const isStillThem = askedSeldom(isStill, room.clock);
       const authorize: SseOptions['authorize'] = async (_, key) => {
         if (principal === null) return isPublic;
-        if (!(await isStill())) return false;
+        if (!(await isStillThem())) return false;
         if (isPublic) return true;
         if (!(await mayRead(room, principal, key))) return false;
         return asks === undefined || asks(ctx, key, asked.request);
       };
       return serveRecords(room, { ...options, authorize }, { ...asked, ctx });
     },
+  };
+}
+
+/** Hundreds of keys of one stream are looked at one after the other, or together: who reads is the same for them. */
+function askedSeldom(ask: () => Promise<boolean>, clock: Pick<Clock, 'now'>): typeof ask {
+  let last: { readonly at: number; readonly answer: Promise<boolean> } | null = null;
+  return () => {
+    const at = clock.now();
+    if (last === null || at - last.at >= FRESH_MS) last = { at, answer: ask() };
+    return last.answer;
   };
 }
 

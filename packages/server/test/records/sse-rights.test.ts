@@ -3,7 +3,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import type { SseOptions } from '@holdfast/server';
 import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
-import { world } from '../conversation/world.ts';
+import { everything, world } from '../conversation/world.ts';
 
 const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() };
 /** What rules say, which changes without a commit. */
@@ -254,4 +254,25 @@ test('a token has so many streams of records at once as sockets, and another one
   expect((await other()).status).toBe(200);
   await first.body?.cancel();
   await expect.poll(async () => (await one()).status).toBe(200);
+});
+
+test('a stream of a hundred keys asks who its reader is as seldom as a stream of one', async () => {
+  let looks = 0;
+  const authenticate = async () => {
+    looks += 1;
+    return everything;
+  };
+  const { server, url } = await world({ clock: new VirtualClock(), authenticate });
+  server.record(User);
+  const looksOf = async (count: number): Promise<number> => {
+    looks = 0;
+    const keys = Array.from({ length: count }, (_, at) => `key=${key}${at}`);
+    const abort = new AbortController();
+    const init = { headers: { authorization: 'Bearer eve' }, signal: abort.signal };
+    const { status } = await fetch(new URL(`/api/records?${keys.join('&')}`, url), init);
+    expect(status).toBe(200);
+    abort.abort();
+    return looks;
+  };
+  expect(await looksOf(100)).toBe(await looksOf(1));
 });

@@ -20,7 +20,7 @@ export function compressJson(): MiddlewareHandler {
     if (!isFit(c)) return;
     c.res.headers.append('Vary', 'Accept-Encoding');
     if (qualityOf('gzip', c.req.header('accept-encoding')) === 0) return;
-    const answer = isStream(c.res) ? streamed(c.res) : await whole(c.res);
+    const answer = isStream(c.res) ? streamed(c.res) : await atOnce(c.res);
     // Or the headers of the old one would be put over those of the new.
     c.res = undefined;
     c.res = answer;
@@ -47,12 +47,42 @@ function streamed({ body, status, headers }: Response): Response {
   return new Response(bytes, { status, headers: marked(headers) });
 }
 
-async function whole(answer: Response): Promise<Response> {
-  const { status, headers } = answer;
-  const bytes = new Uint8Array(await answer.arrayBuffer());
+/** What comes in one piece is compressed at once; of a longer answer nobody holds all. */
+async function atOnce(answer: Response): Promise<Response> {
+  const { body, status, headers } = answer;
+  if (body === null) return answer;
+  const reader = body.getReader();
+  const first = await reader.read();
+  const second = first.done ? first : await reader.read();
+  if (!first.done && !second.done) {
+    const rest = behind([first.value, second.value], reader);
+    return streamed(new Response(rest, { status, headers }));
+  }
+  const bytes = new Uint8Array(first.value ?? []);
   if (bytes.byteLength < BYTES_MIN) return new Response(bytes, { status, headers });
   const small = new Uint8Array(await compressed(bytes));
   return new Response(small, { status, headers: marked(headers) });
+}
+
+/** The pieces that were read already, and those that are still to be. */
+function behind(
+  begun: readonly Uint8Array[],
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      start: (controller) => {
+        for (const piece of begun) controller.enqueue(piece);
+      },
+      pull: async (controller) => {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function marked(headers: Headers): Headers {

@@ -67,6 +67,32 @@ test.for<[string, string, object | undefined, unknown]>([
   expect(JSON.parse(pieces.join(''))).toEqual(answer);
 });
 
+test('a long answer that travels as gzip is made as it is read, and no further where the reader leaves', async () => {
+  const clock = new VirtualClock();
+  const world = new World({ clock });
+  await world.store('acme/blog');
+  const { ask, raw } = await world.token();
+  for (const [key, post] of Object.entries(posts)) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
+    await ask('PUT', `${S}/entries/posts/${key}`, post);
+  }
+  const before = clock.timers;
+  const get = (): Response | Promise<Response> =>
+    world.app.request(`${S}/diff?from_seq=0`, {
+      headers: { Authorization: `Bearer ${raw}`, 'Accept-Encoding': 'gzip' },
+    });
+  const left = await get();
+  // It waits for its reader.
+  expect([left.headers.get('content-encoding'), clock.timers]).toEqual(['gzip', before + 1]);
+  await left.body?.cancel();
+  await expect.poll(() => clock.timers).toBe(before);
+  const whole = await new Response(
+    (await get()).body?.pipeThrough(new DecompressionStream('gzip')),
+  ).json();
+  expect(whole).toMatchObject({ from_seq: 0, to_seq: 120 });
+  expect(whole.changes).toHaveLength(480);
+});
+
 test('nothing waits for a reader where only the head of a long answer is asked for', async () => {
   const clock = new VirtualClock();
   const { url } = await served({ clock });

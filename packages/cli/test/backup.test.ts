@@ -187,6 +187,16 @@ test(
     const into = (from: string, to: string) => cli(['restore', path(from), '--data', path(to)]);
     expect((await into('data', 'new')).error).toMatchObject({ code: 'no_backup' });
     expect((await into('backup', 'data')).error).toMatchObject({ code: 'occupied' });
+    // What a server that was killed leaves beside its database is of that one, and no other.
+    await cp(path('data'), path('killed'), { recursive: true });
+    await rm(path('killed', 'holdfast.db'));
+    const log = path('killed', 'holdfast.db-wal');
+    expect((await into('backup', 'killed')).error).toMatchObject({
+      code: 'occupied',
+      message: expect.stringContaining('holdfast.db-wal'),
+    });
+    await rm(log);
+    expect((await into('backup', 'killed')).code).toBe(0);
     const file = path('backup', 'holdfast.db');
     const bytes = await readFile(file);
     bytes[bytes.length - 1] = Number(bytes.at(-1)) ^ 1;

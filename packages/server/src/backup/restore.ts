@@ -42,13 +42,8 @@ export type RestoreReport = {
  */
 export async function restore({ from, to, onStep }: RestoreOptions): Promise<RestoreReport> {
   const manifest = await readManifest(from);
+  needFree(to);
   const file = join(to, databaseName);
-  if (existsSync(file)) {
-    throw new BackupError(
-      'occupied',
-      `${to} holds data already. Move it away, or restore into another directory.`,
-    );
-  }
   await mkdir(to, { recursive: true, mode: 0o700 });
   const part = `${file}.part`;
   try {
@@ -61,6 +56,17 @@ export async function restore({ from, to, onStep }: RestoreOptions): Promise<Res
     await rm(part, { force: true });
     throw toStorageError(failureAt(to, error), join(from, databaseName));
   }
+}
+
+/** Also where only the log of a database is left, as of a process that was killed: SQLite would play it into the one that is restored. */
+function needFree(to: string): void {
+  const names = ['', '-wal', '-journal'].map((ending) => `${databaseName}${ending}`);
+  const left = names.find((name) => existsSync(join(to, name)));
+  if (left === undefined) return;
+  throw new BackupError(
+    'occupied',
+    `${to} holds data already: ${left}. Move all of it away, or restore into another directory.`,
+  );
 }
 
 async function copyDatabase(from: string, part: string, manifest: Manifest): Promise<void> {

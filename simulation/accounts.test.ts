@@ -19,11 +19,25 @@ it(
   },
 );
 
+it(
+  'the same holds in the tabs of one browser, each with whoever has signed in in it, which freeze, and of which those of one account share a connection and a database',
+  { timeout: 480_000 },
+  async () => {
+    const { failure, figures } = await runAccounts({ from: 1, count: seeds }, { inTabs: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(figures.committed).toBeGreaterThan(20 * seeds);
+    expect(figures.lives).toBeGreaterThan(20 * seeds);
+  },
+);
+
 it.each(Object.entries(accountMutants) as [AccountMutant, string][])(
   'its checkers notice that %s (%s)',
   { timeout: 240_000 },
   async (mutant, word) => {
-    const { failure } = await runAccounts({ from: 1, count: 6, shrinks: false }, mutant);
-    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    const some = { from: 1, count: 6, shrinks: false };
+    for (const inTabs of [false, true]) {
+      const { failure } = await runAccounts(some, { mutant, inTabs });
+      expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+    }
   },
 );

@@ -5,7 +5,7 @@
 // of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
 // tabs with both views and queries with --browsers, of presence with --presence, of deploys of another major of records
 // with --deploys, of transfers by servers and clients at once with --transfers, of several accounts at one machine with
-// --accounts. With --deflate messages of hosts are compressed; with --tabs edits and guards are those of tabs.
+// --accounts. With --deflate messages of hosts are compressed; with --tabs edits, guards and accounts are those of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -109,7 +109,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   presence: () => runPresence(seeds),
   deploys: () => runDeploys(seeds),
   transfers: () => runTransfers(seeds),
-  accounts: () => runAccounts(seeds),
+  accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;

@@ -1,5 +1,4 @@
 import type { OpId } from '@holdfast/protocol';
-import type { GroundKind } from '../src/ground.ts';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
@@ -18,8 +17,20 @@ export type Written = {
   outcome: 'committed' | 'refused' | null;
 };
 
-/** What a machine tells. */
+/** How a machine comes to its clients. */
+export type Seat = (
+  options: Pick<DeviceOptions, 'principal' | 'token'>,
+  of: {
+    /** Whose it is, when a client begins. */
+    readonly account: () => string;
+    readonly tenant: Required<Pick<DeviceOptions, 'onCrash' | 'onRestart'>>;
+  },
+) => Device;
+
+/** What a machine tells, and asks. */
 export type Desk = {
+  /** What somebody has written anywhere: one tab may send it for another. */
+  readonly writtenBy: (who: Somebody) => ReadonlySet<OpId>;
   readonly complain: (word: string, text: string) => void;
   readonly spoils: (mutant: AccountMutant) => boolean;
 };
@@ -39,18 +50,15 @@ export class Machine {
   #isLeft = false;
   #count = 0;
 
-  constructor(
-    world: World,
-    of: { readonly name: string; readonly keepsIn: GroundKind },
-    desk: Desk,
-  ) {
+  constructor(world: World, seat: Seat, desk: Desk) {
     this.#world = world;
     this.#desk = desk;
-    this.device = world.device(of.name, {
-      keepsIn: of.keepsIn,
-      onCrash: ({ keepsCache }) => this.#crashed(keepsCache),
-      onRestart: () => this.#watch(),
-      ...this.#account,
+    this.device = seat(this.#account, {
+      account: () => this.#named,
+      tenant: {
+        onCrash: ({ keepsCache }) => this.#crashed(keepsCache),
+        onRestart: () => this.#watch(),
+      },
     });
     this.#watch();
   }
@@ -82,23 +90,27 @@ export class Machine {
     const { items } = store.entries('own/**', { limit: 1000 });
     const strange = items.find(({ path }) => !path.startsWith(`own/${this.#who}/`));
     if (strange !== undefined) this.#complain('apart', `is shown ${strange.path}`);
-    const own = new Set(this.written.filter(({ by }) => by === this.#who).map(({ opId }) => opId));
+    const own = this.#desk.writtenBy(this.#who);
     const waiting = [...store.outbox.list(), ...store.outbox.deadLetters()];
     const other = waiting.find(({ opId }) => !own.has(opId));
     if (other !== undefined) this.#complain('apart', `has ${other.opId} to send`);
   }
 
-  get #account(): DeviceOptions {
+  get #account(): Pick<DeviceOptions, 'principal' | 'token'> {
     const who = this.#who;
     const before = this.#before;
-    const isNameless = this.#desk.spoils('a cache knows no principals');
     return {
-      principal: isNameless ? 'somebody' : who,
+      principal: this.#named,
       token: () => {
         const as = this.#desk.spoils('a token is that of somebody else') ? before : who;
         return `${as}@${this.device.token}`;
       },
     };
+  }
+
+  /** Whose its cache is. */
+  get #named(): string {
+    return this.#desk.spoils('a cache knows no principals') ? 'somebody' : this.#who;
   }
 
   #complain(word: string, text: string): void {

@@ -1,5 +1,13 @@
-import { matches, parseGlob, isRefusal, type Path, segmentsOf } from '@holdfast/protocol';
+import {
+  matches,
+  parseGlob,
+  isRefusal,
+  type OpId,
+  type Path,
+  segmentsOf,
+} from '@holdfast/protocol';
 import type { Principal } from '@holdfast/server';
+import { browserOf, BrowserTab } from '../browser/tab.ts';
 import { insider } from '../collections/card.ts';
 import { waitWhile } from '../patience.ts';
 import { Spoiling } from '../spoiling.ts';
@@ -11,24 +19,44 @@ import { type Step, weighed } from '../steps.ts';
 import { textOf } from '../text.ts';
 import { leavesOf, Truth } from '../validators/truth.ts';
 import { type Played, Worlds } from '../worlds.ts';
-import { closeMsMax, Machine, people, type Somebody, storeName } from './machine.ts';
+import {
+  closeMsMax,
+  type Desk,
+  Machine,
+  people,
+  type Seat,
+  type Somebody,
+  storeName,
+} from './machine.ts';
 import { type AccountMutant, accountMutants } from './mutants.ts';
 
-type Deed = 'write' | 'change' | 'swap';
+type Deed = 'write' | 'change' | 'swap' | 'freeze';
 
 const machines = [
   { name: 'desk', keepsIn: 'memory' },
   { name: 'phone', keepsIn: 'sqlite' },
 ] as const;
+const tabNames = ['tab1', 'tab2', 'tab3'] as const;
+const freezeMs = 6000;
+const weights = { write: 12, change: 2, swap: 2 };
 const lasting: ReadonlySet<AccountMutant> = new Set(Object.keys(accountMutants) as AccountMutant[]);
 const setting = {
   faults: { ...badWeather, crash: 4, forget: 0.5, closeServer: 3 },
   store: storeName,
   lengthMs: 20_000,
-  deeds: weighed<Deed>({ write: 12, change: 2, swap: 2 }),
+  deeds: weighed<Deed>({ ...weights, freeze: 0 }),
   people: machines.length,
   deedsMin: 80,
 };
+
+const inRow = {
+  faults: { ...setting.faults, forget: 0 },
+  deeds: weighed<Deed>({ ...weights, freeze: 1 }),
+  people: tabNames.length + 1,
+};
+
+/** How a world of accounts is other than most. */
+export type AccountTerms = { readonly mutant?: AccountMutant | null; readonly inTabs?: boolean };
 
 /** How much went on in worlds of accounts. */
 export type AccountFigures = {
@@ -41,33 +69,69 @@ export type AccountFigures = {
 export class AccountWorlds extends Worlds<Deed, AccountMutant> {
   figures: AccountFigures = { written: 0, committed: 0, lives: 0 };
   readonly #attach: (world: World) => void;
+  readonly #isInTabs: boolean;
   #machines: readonly Machine[] = [];
+  readonly #tabs = new Map<string, BrowserTab>();
+  #isCalm = false;
 
-  constructor(mutant: AccountMutant | null = null) {
+  /** `inTabs`: all but one of them are tabs of one browser, each with whoever has signed in in it. */
+  constructor({ mutant = null, inTabs = false }: AccountTerms = {}) {
     let world: World | null = null;
     const server = {
       authenticate: async ({ token }: { readonly token: string | null }) =>
         world === null ? null : principalOf(world, token ?? ''),
     };
-    super({ ...setting, server }, new Spoiling(mutant, { lasting, most: 0 }));
+    super({ ...setting, ...(inTabs && inRow), server }, new Spoiling(mutant, { lasting, most: 0 }));
+    this.#isInTabs = inTabs;
     this.#attach = (now) => (world = now);
   }
 
   protected begin(world: World): void {
     this.#attach(world);
-    const complain = (word: string, text: string): void => world.problem(`${word}: ${text}`);
-    this.#machines = machines.map(
-      (each) => new Machine(world, each, { complain, spoils: this.spoils }),
+    this.#isCalm = false;
+    const desk: Desk = {
+      complain: (word, text) => world.problem(`${word}: ${text}`),
+      spoils: this.spoils,
+      writtenBy: (who) => this.#writtenBy(who),
+    };
+    this.#machines = [];
+    const seats = this.#isInTabs ? machines.slice(1) : machines;
+    const apart = seats.map(
+      ({ name, keepsIn }): Seat =>
+        (options, { tenant }) =>
+          world.device(name, { keepsIn, ...options, ...tenant }),
     );
+    const tabs = this.#isInTabs ? this.#row(world) : [];
+    this.#machines = [...tabs, ...apart].map((seat) => new Machine(world, seat, desk));
+  }
+
+  /** Tabs of one browser. */
+  #row(world: World): readonly Seat[] {
+    const browser = browserOf(world, () => this.#isCalm);
+    return tabNames.map((name): Seat => (options, { account, tenant }) => {
+      const tab = new BrowserTab(name, browser, { ...options, isApart: false, account });
+      this.#tabs.set(name, tab);
+      return tab.take(tenant);
+    });
+  }
+
+  #writtenBy(who: Somebody): ReadonlySet<OpId> {
+    const all = this.#machines.flatMap(({ written }) => written);
+    return new Set(all.filter(({ by }) => by === who).map(({ opId }) => opId));
   }
 
   protected perform(world: World, { does, who, roll }: Step<Deed>): void {
     // Somebody is there when the weather clears.
     const isLate = does === 'change' && world.now + closeMsMax > setting.lengthMs;
-    this.#machines[who]?.act(isLate ? 'swap' : does, new Dice(roll));
+    const machine = this.#machines[who];
+    const dice = new Dice(roll);
+    if (machine === undefined) return;
+    if (does === 'freeze') this.#tabs.get(machine.device.name)?.freeze(dice.below(freezeMs));
+    else machine.act(isLate ? 'swap' : does, dice);
   }
 
   protected async check(world: World): Promise<void> {
+    this.#isCalm = true;
     // Everybody comes once more to each machine, and sends what it has left there.
     for (const who of people) {
       for (const machine of this.#machines) machine.sitDown(who);
@@ -145,7 +209,7 @@ function principalOf(world: World, token: string): Principal | null {
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */
 export async function runAccounts(
   seeds: Seeds,
-  mutant: AccountMutant | null = null,
+  terms: AccountTerms = {},
 ): Promise<Played<AccountFigures>> {
-  return new AccountWorlds(mutant).play(seeds);
+  return new AccountWorlds(terms).play(seeds);
 }

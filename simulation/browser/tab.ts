@@ -5,10 +5,12 @@ import {
   type Link,
   memoryCache,
 } from '@holdfast/client';
+import { keptIn } from '@holdfast/client/cache';
 import { tabs } from '@holdfast/client/tabs';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { World } from '../src/world.ts';
 import { lateCache } from '../tabs/late-cache.ts';
+import { Drawer, LateRows } from '../tabs/late-rows.ts';
 import { Life } from '../tabs/life.ts';
 import { Origin } from '../tabs/origin.ts';
 
@@ -17,6 +19,8 @@ export type Browser = {
   readonly world: World;
   readonly origin: Origin;
   readonly cache: Cache;
+  /** What is kept of each account, where there are several. */
+  readonly drawers: Map<string, Drawer>;
 };
 
 /** A browser of a world, whose tabs lose a message now and then while the weather is bad. */
@@ -28,10 +32,17 @@ export function browserOf(world: World, isCalm: () => boolean): Browser {
     delay: (ms) => dice.next() * ms,
     loses: () => !isCalm() && dice.chance(0.01),
   });
-  return { world, origin, cache: memoryCache() };
+  return { world, origin, cache: memoryCache(), drawers: new Map() };
 }
 
 type Seat = NonNullable<ClientOptions['tabs']>;
+/** How a tab is other than most. */
+type TabTerms = {
+  /** Whether it has a connection and a cache of its own. */
+  readonly isApart: boolean;
+  /** Whose it is when it is opened, where people change; default: always the same one's. */
+  readonly account?: () => string;
+};
 type Tenant = Pick<DeviceOptions, 'wrap' | 'onCrash' | 'onRestart'>;
 
 const cacheMs = 20;
@@ -42,15 +53,17 @@ export class BrowserTab {
   readonly device: Device;
   readonly #browser: Browser;
   readonly #isApart: boolean;
+  readonly #account: (() => string) | null;
   readonly #tenants: Tenant[] = [];
   #life = new Life();
   #closing: Client | null = null;
 
-  constructor(name: string, browser: Browser, more: DeviceOptions & { readonly isApart: boolean }) {
-    const { isApart, ...options } = more;
+  constructor(name: string, browser: Browser, more: DeviceOptions & TabTerms) {
+    const { isApart, account = null, ...options } = more;
     const { world, origin, cache } = browser;
     this.#browser = browser;
     this.#isApart = isApart;
+    this.#account = account;
     this.device = world.device(name, {
       ...options,
       durable: false,
@@ -108,8 +121,18 @@ export class BrowserTab {
     this.#life = life;
     if (this.#isApart) return settings;
     const platform = this.#browser.origin.platform(life);
-    const seated = tabs({ name: 'ada', platform })(settings);
+    const account = this.#account?.() ?? null;
+    const cache = account === null ? settings.cache : this.#cacheOf(account, life);
+    const seated = tabs({ name: account ?? 'ada', platform })({ ...settings, cache });
     return { ...seated, link: this.#readAlong(seated.link) };
+  }
+
+  /** Each account has a database of its own. */
+  #cacheOf(account: string, life: Life): Cache {
+    const { drawers, origin } = this.#browser;
+    const drawer = drawers.get(account) ?? new Drawer();
+    drawers.set(account, drawer);
+    return keptIn(new LateRows(drawer, life, { room: origin.room, mostMs: cacheMs }));
   }
 
   /** What the client of the tab hears, wherever that comes from. */

@@ -355,5 +355,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 25,
     says: /undone: /,
   },
+  'an own write that a snapshot had before its answer came passed for one of others': {
+    mended: '6c877ac',
+    file: 'packages/engine/src/replica/replaced.ts',
+    now: 'if (!each.isUncertain && !isCommittedBy(each, seq)) continue;',
+    was: 'continue;',
+    worlds: 'edits of tabs',
+    seed: 2600003,
+    says: /ConflictError: conflict: path own/,
+  },
   ...viewBugs,
 };

@@ -28,6 +28,7 @@ export type OldBug = {
     | 'uploads'
     | 'upgrades'
     | 'edits'
+    | 'edits of tabs'
     | 'presence'
     | 'deploys'
     | 'browsers';

@@ -92,6 +92,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runEdits } = await import('../edits/run.ts');
     return textOf((await runEdits(seeds)).failure);
   },
+  'edits of tabs': async () => {
+    const { runEdits } = await import('../edits/run.ts');
+    return textOf((await runEdits(seeds, { inTabs: true })).failure);
+  },
   presence: async () => {
     const { runPresence } = await import('../presence/run.ts');
     return textOf((await runPresence(seeds)).failure);

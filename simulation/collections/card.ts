@@ -80,11 +80,12 @@ export const Careless: typeof Card = record({
   visibility: { '*': () => true },
 });
 
-/** The card of a server that hides nothing from anybody. */
+/** The card of a server that hides nothing from anybody, and has indexes: one is the order of a question, and one finds its rows. */
 export const Plain: typeof Card = record({
   ...at,
   version: '1.0',
   schema: passthrough<Card>(),
+  indexes: ['n', 'tag'],
 });
 
 /** As a client of the next major knows it, which cannot read all of them. */

@@ -201,7 +201,6 @@ export {
   type Query,
   readQuery,
   rowsMax,
-  type Scalar,
   type Where,
 } from './definitions/collection.ts';
 export { globOf, passthrough, record, recordsByName } from './definitions/record.ts';
@@ -223,6 +222,7 @@ export type {
   RecordSpec,
   RecordTypes,
   RecordValue,
+  Scalar,
   Stored,
   TypesOfSpec,
   ViewContext,

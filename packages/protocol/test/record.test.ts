@@ -77,6 +77,32 @@ test('a definition is frozen, says its types, and names one object by its parame
   >();
 });
 
+test('the indexes of a record are lists of its scalar fields, frozen', () => {
+  const spec = { name: 'task', store: 'acme/app', path: 'tasks/:id', version: '*' } as const;
+  const schema = passthrough<{
+    readonly status: 'open' | 'done';
+    readonly rank?: number | null;
+    readonly at: Date;
+    readonly tags: readonly string[];
+    readonly by: { readonly name: string };
+  }>();
+  const { indexes } = record({ ...spec, schema, indexes: ['status', ['rank', 'at']] });
+  expect(indexes).toEqual([['status'], ['rank', 'at']]);
+  expect([indexes, ...indexes].every(Object.isFrozen)).toBe(true);
+  expect(User.indexes).toEqual([]);
+  // @ts-expect-error -- no such field
+  record({ ...spec, schema, indexes: ['name'] });
+  // @ts-expect-error -- no scalar
+  record({ ...spec, schema, indexes: ['tags'] });
+  // @ts-expect-error -- one of them is no scalar
+  record({ ...spec, schema, indexes: [['status', 'by']] });
+  // @ts-expect-error -- of no field
+  expect(() => record({ ...spec, schema, indexes: [[]] })).toThrow(TypeError);
+  for (const each of ['age', [''], [7], ['$or'], [[['age']]], {}, null]) {
+    expect(() => made({ indexes: each })).toThrow(/"indexes" must be a list of fields/);
+  }
+});
+
 test('what a mutation returns keeps its literals, and is held to the schema', () => {
   type State = 'open' | 'sent';
   type Line = { state: State; at: [string, number] };

@@ -34,6 +34,8 @@ export const Issue = record({
       priority: 'normal',
     }),
   },
+  // By which the server finds the pages of the list: of a status, and of all.
+  indexes: [['status', 'createdAt'], 'createdAt'],
   // Who changes what somebody else has just changed is asked (records.md §11.4).
   conflict: 'detect',
 });

@@ -114,19 +114,23 @@ export class Evaluation {
     const isFull = last !== undefined && this.#window.length === this.#query.limit;
     if (!isFull || this.#compare(place, last) <= 0) return true;
     // Beyond the end it matters only to the first that comes, and to the last that goes.
-    return !this.#hasMore || this.#sorted.after(last, 2).length < 2;
+    return !this.#hasMore || this.#placesAfter(last, 2).length < 2;
+  }
+
+  #placesAfter(place: Place | null, count: number): readonly Place[] {
+    return this.#sorted.from((each) => place !== null && this.#compare(each, place) <= 0, count);
   }
 
   #cut(): void {
     const { limit } = this.#query;
-    const found = this.#sorted.after(this.#after, limit + 1);
+    const found = this.#placesAfter(this.#after, limit + 1);
     this.#window = found.slice(0, limit);
     this.#hasMore = found.length > limit;
     this.#rows = this.#window.map(({ path }) => path);
   }
 }
 
-function sameRows(a: readonly Path[], b: readonly Path[]): boolean {
+export function sameRows(a: readonly Path[], b: readonly Path[]): boolean {
   return a.length === b.length && a.every((path, at) => path === b[at]);
 }
 

@@ -57,14 +57,13 @@ export class Sorted<T> {
     this.#size -= 1;
   }
 
-  /** Up to so many items, from the first that comes after one; null: from the first of all. */
-  after(item: T | null, count: number): readonly T[] {
+  /** Up to so many items, from the first that does not come before; those that do are the first of all. */
+  from(isBefore: (item: T) => boolean, count: number): readonly T[] {
     const found: T[] = [];
-    const first = item === null ? 0 : this.#chunkOf(item);
+    const first = this.#chunkFrom(isBefore);
     for (let at = first; at < this.#chunks.length && found.length < count; at++) {
       const chunk = this.#chunks[at] ?? [];
-      const isFirst = at === first && item !== null;
-      const from = isFirst ? lowerBound(chunk, (each) => this.#compare(each, item) <= 0) : 0;
+      const from = at === first ? lowerBound(chunk, isBefore) : 0;
       found.push(...chunk.slice(from, from + count - found.length));
     }
     return found;
@@ -72,9 +71,13 @@ export class Sorted<T> {
 
   /** The first chunk whose last item is not before the item. */
   #chunkOf(item: T): number {
+    return this.#chunkFrom((each) => this.#compare(each, item) < 0);
+  }
+
+  #chunkFrom(isBefore: (item: T) => boolean): number {
     return lowerBound(this.#chunks, (chunk) => {
       const last = chunk.at(-1);
-      return last !== undefined && this.#compare(last, item) < 0;
+      return last !== undefined && isBefore(last);
     });
   }
 }

@@ -47,13 +47,17 @@ function partOf(value: Json): JsonObject {
 type Holds = (value: Json | undefined) => boolean;
 
 function conditionOf(field: string, condition: Json): Holds {
-  const isValue = !isObject(condition) || typeof condition['_typed'] === 'string';
-  const ops: readonly [string, Json][] = isValue ? [['eq', condition]] : Object.entries(condition);
-  const all = ops.map(([op, operand]) => {
+  const all = opsOf(condition).map(([op, operand]) => {
     checkOperand(field, operand);
     return opOf(op, operand);
   });
   return (value) => all.every((holds) => holds(value));
+}
+
+/** What a condition compares with; a value alone is one to be equal to. */
+export function opsOf(condition: Json): readonly (readonly [op: string, operand: Json])[] {
+  const isValue = !isObject(condition) || typeof condition['_typed'] === 'string';
+  return isValue ? [['eq', condition]] : Object.entries(condition);
 }
 
 const anywhere = asPath('value');

@@ -3,11 +3,8 @@ import { isObject, type JsonObject } from '../json.ts';
 import { canonicalJson } from '../record/canonical.ts';
 import { encodeStored } from '../record/stored.ts';
 import { isInteger } from '../shape.ts';
-import type { Field, Params, RecordDef, Stored } from './record-types.ts';
+import type { Field, Params, RecordDef, Scalar, Stored } from './record-types.ts';
 import { checkParams, paramsOf } from './template.ts';
-
-/** What conditions compare. */
-export type Scalar = null | boolean | number | string | bigint | Date;
 
 /** A condition on one field: a value that it equals, or comparisons that all hold (records.md §14). */
 export type Condition<V> =

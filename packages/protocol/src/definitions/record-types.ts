@@ -83,6 +83,8 @@ export interface RecordDef<T extends RecordTypes = RecordTypes> {
   readonly visibility: { readonly [field: string]: (context: never) => unknown } | null;
   readonly mutations: { readonly [name: string]: Mutation };
   readonly conflict: 'rebase' | 'detect';
+  /** The fields of each index that is declared. */
+  readonly indexes: readonly (readonly string[])[];
   /** Only for the compiler. */
   readonly types?: T;
   /** The record with these parameters; throws `invalid_params`. */
@@ -125,6 +127,14 @@ type Objects<V> = V extends object ? V : RecordValue;
 
 /** The top-level members that a record may have. */
 export type Field<V> = V extends unknown ? Extract<keyof V, string> : never;
+
+/** What conditions compare. */
+export type Scalar = null | boolean | number | string | bigint | Date;
+
+/** Those of them that conditions are on, and indexes. */
+export type ScalarField<V> = V extends unknown
+  ? { [K in Field<V>]-?: NonNullable<V[K]> extends Scalar ? K : never }[Field<V>]
+  : never;
 
 /** The types of the definition that a spec makes. */
 export type TypesOfSpec<N extends string, Templates extends string, S, F, I extends object> = {
@@ -194,4 +204,13 @@ export type RecordSpec<
   };
   /** Whether writes are rebased (default), or refused where somebody else came first (records.md §11.4). */
   readonly conflict?: 'rebase' | 'detect';
+  /**
+   * By what the server finds the rows of collections, each a field or several. A query whose `where` says what the first fields are,
+   * or compares the next one, looks only at the objects that fit; one that says no more, and is in the order of the rest, holds
+   * no more than its window. The rows are the same without.
+   */
+  readonly indexes?: readonly (
+    | ScalarField<ValueOf<S, F>>
+    | readonly [ScalarField<ValueOf<S, F>>, ...ScalarField<ValueOf<S, F>>[]]
+  )[];
 };

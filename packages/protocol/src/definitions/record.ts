@@ -57,7 +57,9 @@ export function record<
 
 /** A spec whose types are forgotten. */
 type Given = Pick<RecordDef, 'name' | 'store' | 'path' | 'schema' | 'version'> &
-  Partial<Omit<RecordDef, 'ref' | 'key' | 'match'>>;
+  Partial<Omit<RecordDef, 'ref' | 'key' | 'match' | 'indexes'>> & {
+    readonly indexes?: readonly (string | readonly string[])[];
+  };
 
 const stepsOf = 'functions by majors like "2"';
 
@@ -83,6 +85,10 @@ const rules: { readonly [member: string]: Rule } = {
   conflict: [
     (conflict = 'rebase') => conflict === 'rebase' || conflict === 'detect',
     '"rebase" or "detect"',
+  ],
+  indexes: [
+    (indexes = []) => Array.isArray(indexes) && indexes.every(isIndex),
+    'a list of fields and lists of fields',
   ],
 };
 
@@ -111,6 +117,14 @@ function isAuthority(each: unknown): boolean {
 
 function isStep(step: unknown, major: string): boolean {
   return isFunction(step) && String(majorOf(major)) === major;
+}
+
+function isIndex(index: unknown): boolean {
+  const fields: readonly unknown[] = [index].flat();
+  // What begins with $ is no field to a query.
+  return (
+    fields.length > 0 && fields.every((each) => typeof each === 'string' && /^[^$]/.test(each))
+  );
 }
 
 function isMutation(each: unknown): boolean {
@@ -144,6 +158,7 @@ function defined(of: Given): RecordDef {
     visibility: of.visibility ? Object.freeze({ ...of.visibility }) : null,
     mutations: Object.freeze({ ...of.mutations }),
     conflict,
+    indexes: Object.freeze((of.indexes ?? []).map((each) => Object.freeze([each].flat()))),
     ref(given) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked at once
       const texts = given as TemplateParams;

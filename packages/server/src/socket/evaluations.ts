@@ -1,194 +1,19 @@
 import type { LoggedOp } from '@holdfast/engine/authority';
-import { Evaluation, type Row, type RowOp } from '@holdfast/engine/collection';
-import { readIn, Scope, type Tree } from '@holdfast/engine/data';
-import { objectsOf, type Placed, Places, Veil } from '@holdfast/engine/gate';
-import {
-  asGlob,
-  globOf,
-  type Path,
-  type Query,
-  type RecordDef,
-  segmentsOf,
-  type Seq,
-} from '@holdfast/protocol';
+import { planOf } from '@holdfast/engine/collection';
+import { Scope, type Tree } from '@holdfast/engine/data';
+import { Veil } from '@holdfast/engine/gate';
+import { asGlob, globOf, type Path, type RecordDef, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { Crowd } from '../host/crowd.ts';
 import type { StoreHost } from '../host/store-host.ts';
+import { Neighbourhood } from './neighbourhood.ts';
 import { writtenBy } from './ops.ts';
 import { everything, patternOf } from './scope.ts';
-
-/** So many leaves, or objects of a query, are looked at before others have their turn. */
-const PIECE = 500;
-/** So many paths are remembered with what is near them: more than one commit has, as a rule. */
-const NEAR_MAX = 500;
-
-/** A query, and what of the store whoever asks may read. */
-export type QueryTerms = {
-  readonly def: RecordDef;
-  readonly query: Query;
-  readonly readable: Scope;
-};
+import { indexKeyOf, IndexUse, SharedIndex } from './shared-index.ts';
+import { type QueryTerms, SharedQuery } from './shared-query.ts';
 
 /** Hears when the windows of queries have moved on. */
 export type Watcher = { moved(tree: Tree, at: Seq): void };
-
-/** An object at a path or above it, and the field of it that the path is in; undefined: the object itself. */
-type Near = Pick<Placed<null>, 'path' | 'params'> & { readonly field: string | undefined };
-
-/** Which objects of a template are near a path. It is asked about the same paths for each query, so it is looked up once. */
-class Neighbourhood {
-  readonly #places: Places<null>;
-  readonly #known = new Map<Path, readonly Near[]>();
-
-  constructor(template: string) {
-    this.#places = new Places([{ template, item: null }]);
-  }
-
-  of(path: Path): readonly Near[] {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    const segments = segmentsOf(path);
-    const found = this.#places.around(path).map(({ path: object, params }) => ({
-      path: object,
-      params,
-      field: segments[segmentsOf(object).length],
-    }));
-    if (this.#known.size === NEAR_MAX) this.#known.clear();
-    this.#known.set(path, found);
-    return found;
-  }
-}
-
-/** A query that all who ask the same share. */
-export class SharedQuery {
-  readonly key: string;
-  readonly terms: QueryTerms;
-  readonly evaluation: Evaluation;
-  readonly #near: Neighbourhood;
-  readonly #params: readonly (readonly [name: string, value: string])[];
-  users = 0;
-  /** How the last commits have changed the window; null: not at all. */
-  step: readonly RowOp[] | null = null;
-  /** What is told of the step, as long as it is being told. */
-  readonly #encoded = new Map<string, Buffer>();
-  /** Settles when all objects are in; null: they are. */
-  loading: Promise<void> | null = null;
-  /** The rows of the window, once asked about; null: not since it changed. */
-  #shown: ReadonlySet<Path> | null = null;
-  /** What was touched since a load began. */
-  readonly #late = new Set<Path>();
-
-  constructor(key: string, terms: QueryTerms, near: Neighbourhood) {
-    this.key = key;
-    this.terms = terms;
-    const { def, query } = terms;
-    this.#near = near;
-    this.#params = Object.entries(query.params);
-    this.evaluation = new Evaluation(def.name, query, []);
-  }
-
-  /** Takes in all objects that there are: at once where they are few, else a piece in each turn, as long as it is in use. */
-  load(stateNow: () => Tree, crowd: Crowd): void {
-    const tree = stateNow();
-    const objects = objectsOf(tree, this.terms.def);
-    if (this.#take(objects, tree)) return;
-    const rest = async (): Promise<void> => {
-      do {
-        // oxlint-disable-next-line no-await-in-loop -- one piece after the other
-        await crowd.next();
-      } while (this.users > 0 && !this.#take(objects, tree));
-      this.loading = null;
-      this.#change(stateNow(), this.#late);
-      this.#late.clear();
-    };
-    this.loading = rest();
-  }
-
-  /** Takes in what has become of objects: how the window changes by it, for those who have it. */
-  touch(tree: Tree, objects: ReadonlySet<Path>): void {
-    if (this.loading === null) this.step = this.#change(tree, objects);
-    else for (const path of objects) this.#late.add(path);
-  }
-
-  /** Takes in a piece of what there is; whether that was the last. */
-  #take(objects: Iterator<Path | null>, tree: Tree): boolean {
-    const found = new Set<Path>();
-    let next = objects.next();
-    for (let count = 1; next.done !== true; count += 1) {
-      const { value: path } = next;
-      if (path !== null && this.around(path).includes(path)) found.add(path);
-      if (count === PIECE) break;
-      next = objects.next();
-    }
-    this.#change(tree, found);
-    return next.done === true;
-  }
-
-  /** What the last step is to all to whom it is told alike, encoded once. */
-  once(name: string, encode: () => Buffer): Buffer {
-    const bytes = this.#encoded.get(name) ?? encode();
-    this.#encoded.set(name, bytes);
-    return bytes;
-  }
-
-  /** All have been told of the last step: nobody asks again for what was encoded of it. */
-  wasTold(): void {
-    this.#encoded.clear();
-  }
-
-  /** Whether an object is in the window. */
-  shows(object: Path): boolean {
-    return this.#rows.has(object);
-  }
-
-  get isEmpty(): boolean {
-    return this.#rows.size === 0;
-  }
-
-  get #rows(): ReadonlySet<Path> {
-    this.#shown ??= new Set(this.evaluation.window.rows);
-    return this.#shown;
-  }
-
-  #change(tree: Tree, objects: ReadonlySet<Path>): readonly RowOp[] | null {
-    const rows = Array.from(objects, (path) => this.rowOf(tree, path));
-    const step = rows.length === 0 ? null : this.evaluation.change(rows);
-    if (step !== null) this.#shown = null;
-    return step;
-  }
-
-  /** The objects at a path or above it that the query is about. */
-  around(path: Path): readonly Path[] {
-    return this.#around(path).map((near) => near.path);
-  }
-
-  #around(path: Path): readonly Near[] {
-    return this.#near
-      .of(path)
-      .filter(({ params }) =>
-        this.#params.every(([name, value]) => (params[name] ?? value) === value),
-      );
-  }
-
-  /** The objects that a change at a path may move; one that stays where it is has changed in a field nobody asks about. */
-  movedBy(tree: Tree, path: Path): readonly Path[] {
-    const { readable } = this.terms;
-    // What is seen of an object may depend on any field of it.
-    if (readable.bounds.length > 0) return this.around(path);
-    const moved = this.#around(path).filter(({ path: object, field }) => {
-      const isAsked = field === undefined || this.evaluation.fields.has(field);
-      if (isAsked || !this.evaluation.has(object)) return true;
-      // Of one that is seen in part, what is left may be what is not seen.
-      return !readable.coversSubtree(object) || !tree.hasBelow(object);
-    });
-    return moved.map((near) => near.path);
-  }
-
-  /** An object as those see it who ask. */
-  rowOf(tree: Tree, path: Path): Row {
-    return { path, value: readIn(tree, this.terms.readable, path)?.value };
-  }
-}
 
 /** The queries of one store that are open: each evaluated once for all who share it (records.md §14.2.3). */
 export class Evaluations {
@@ -197,6 +22,8 @@ export class Evaluations {
   readonly #shared = new Map<string, SharedQuery>();
   /** By the templates of records, which are as many as are declared. */
   readonly #near = new Map<string, Neighbourhood>();
+  /** Those that queries use, by what they are of. */
+  readonly #indexes = new Map<string, SharedIndex>();
   readonly #watchers = new Set<Watcher>();
 
   constructor(host: StoreHost, crowd: Crowd) {
@@ -213,14 +40,35 @@ export class Evaluations {
   hold(asked: QueryTerms): SharedQuery {
     const terms = narrowed(asked);
     const key = keyOf(terms);
-    let shared = this.#shared.get(key);
-    if (shared === undefined) {
-      shared = new SharedQuery(key, apart(terms), this.#nearOf(terms.def));
-      this.#shared.set(key, shared);
-      shared.load(() => this.#host.view().tree, this.#crowd);
-    }
+    const shared = this.#shared.get(key) ?? this.#opened(key, terms);
     shared.users += 1;
     return shared;
+  }
+
+  #opened(key: string, terms: QueryTerms): SharedQuery {
+    const near = this.#nearOf(terms.def);
+    const use = this.#useFor(terms, near);
+    const shared = new SharedQuery(key, apart(terms), { near, use });
+    const stateNow = (): Tree => this.#host.view().tree;
+    if (use !== null) this.#join(use.index, stateNow);
+    this.#shared.set(key, shared);
+    shared.load(stateNow, this.#crowd);
+    return shared;
+  }
+
+  /** The index that serves a query. It has the objects as they are: who may read only parts of them is not shown what lies there. */
+  #useFor({ def, query, readable }: QueryTerms, near: Neighbourhood): IndexUse | null {
+    const plan = readable.isWhole ? planOf(def, query) : null;
+    if (plan === null) return null;
+    const index = this.#indexes.get(indexKeyOf(def, plan)) ?? new SharedIndex(def, plan, near);
+    return new IndexUse(index, plan);
+  }
+
+  #join(index: SharedIndex, stateNow: () => Tree): void {
+    index.users += 1;
+    if (this.#indexes.get(index.key) === index) return;
+    this.#indexes.set(index.key, index);
+    index.load(stateNow, this.#crowd);
   }
 
   #nearOf({ path }: RecordDef): Neighbourhood {
@@ -231,7 +79,12 @@ export class Evaluations {
 
   release(shared: SharedQuery): void {
     shared.users -= 1;
-    if (shared.users === 0) this.#shared.delete(shared.key);
+    if (shared.users > 0) return;
+    this.#shared.delete(shared.key);
+    const index = shared.use?.index;
+    if (index === undefined) return;
+    index.users -= 1;
+    if (index.users === 0) this.#indexes.delete(index.key);
   }
 
   /** Tells a watcher after each commit until the returned function is called. */
@@ -246,6 +99,7 @@ export class Evaluations {
     if (this.#shared.size === 0 || at === undefined) return;
     const { tree } = this.#host.view();
     const paths = new Set(ops.flatMap(pathsOf));
+    for (const index of this.#indexes.values()) index.touch(tree, paths);
     this.#move(tree, at, (shared) => [...paths].flatMap((path) => shared.movedBy(tree, path)));
   }
 

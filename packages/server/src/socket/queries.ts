@@ -16,11 +16,12 @@ import {
 } from '@holdfast/protocol';
 import { type QueryOpen, readQueryClose, readQueryOpen } from '@holdfast/protocol/record';
 import { grantsOf } from '../access/index.ts';
-import type { Evaluations, SharedQuery, Watcher } from './evaluations.ts';
+import type { Evaluations, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import type { ScopeChange, SnapshotPart } from './snapshots.ts';
 import { type ChannelScope, digestOf, globUnder, partOf, patternOf, rightsOf } from './scope.ts';
+import type { SharedQuery } from './shared-query.ts';
 import type { ChannelTerms } from './terms.ts';
 import { formatOf, message } from './wire.ts';
 

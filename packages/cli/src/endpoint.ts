@@ -36,6 +36,8 @@ type ConnectionArgs = {
   readonly timeout: string;
 };
 
+/** A longer wait, which says for good, the platform takes for none at all. */
+const timeoutMsMax = 2 ** 31 - 1;
 const defaultUrl = 'http://127.0.0.1:4400';
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
@@ -49,7 +51,7 @@ export function endpointOf(args: ConnectionArgs, { env }: Terminal): Endpoint {
   return {
     url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
     token,
-    timeoutMs: readDuration(args.timeout, '--timeout'),
+    timeoutMs: Math.min(readDuration(args.timeout, '--timeout'), timeoutMsMax),
   };
 }
 

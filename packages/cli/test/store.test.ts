@@ -22,6 +22,15 @@ test('put writes JSON and get reads it back with type and revision', slow, async
   ]);
 });
 
+test('who would wait for months is not told at once that it took too long', slow, async () => {
+  const put = await on('put', 'demo/main', 'patient', '1', '--timeout', '30d');
+  expect(put).toMatchObject({ code: 0, stderr: '' });
+  expect(await on('get', 'demo/main', 'patient', '--timeout', '365d')).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+});
+
 test('text needs --string, standard input is -, and --raw shows text as it is', slow, async () => {
   const bare = await on('put', 'demo/main', 'b/text', 'Hello');
   expect(bare).toMatchObject({ code: 2, error: { code: 'usage' } });

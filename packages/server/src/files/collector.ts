@@ -71,7 +71,8 @@ export class Collector {
     const { blobs, storage, clock } = this.#room;
     if (!isBlobHash(name)) {
       if (at > clock.wall() - uploadGraceMs) return false;
-      if (!(await this.#hasDone(() => blobs.delete(name)))) return false;
+      const remove = (): Promise<void> => this.#unfinished.inTurn(name, () => blobs.delete(name));
+      if (!(await this.#hasDone(remove))) return false;
       this.#unfinished.done(name);
       return true;
     }

@@ -103,8 +103,8 @@ export class Intake {
     piece: { readonly from: number; readonly bytes: AsyncIterable<Uint8Array> } | null,
     total: number,
   ): Promise<PieceOutcome> {
-    const { blobs, limits } = this.#room;
-    const { storeId, hash, replaced = Infinity } = key;
+    const { limits } = this.#room;
+    const { storeId, hash } = key;
     if (total > limits.max_file_bytes) throw tooLarge(limits.max_file_bytes);
     const upload = this.#unfinished.nameOf(storeId, key.subject, hash);
     const held = piece === null ? await this.#held(key, total) : null;
@@ -116,12 +116,29 @@ export class Intake {
       return (isOver ? await this.#held(key, total) : null) ?? received;
     }
     if (received < total) return { status: 'received', received };
-    await this.#note(storeId, { hash, size: total }, replaced);
+    return this.#unfinished.inTurn(upload, () => this.#complete(upload, key, total));
+  }
+
+  /**
+   * Makes content of an upload that is all there. It is noted only when it is right: whoever says what they bring, and brings
+   * something else, would hold what others have brought.
+   */
+  async #complete(upload: UploadId, key: PieceKey, total: number): Promise<PieceOutcome> {
+    const { storeId, hash, replaced = Infinity } = key;
+    const { blobs } = this.#room;
+    const received = await blobs.received(upload);
+    // The one before has finished it, and of what is not there it would be said that it is right.
+    if (received !== total) {
+      return (await this.#held(key, total)) ?? { status: 'offset_mismatch', received };
+    }
+    const content = { hash, size: total };
+    await this.#needRoom(storeId, content, replaced);
+    await this.#spare(content, null);
     const size = await blobs.finish(upload, hash);
     this.#unfinished.done(upload);
-    return size === total
-      ? { status: 'kept', content: { hash, size } }
-      : { status: 'digest_mismatch' };
+    if (size !== total) return { status: 'digest_mismatch' };
+    await this.#spare(content, storeId);
+    return { status: 'kept', content };
   }
 
   /** What the store holds needs no bytes. */
@@ -188,13 +205,20 @@ export class Intake {
     return pending < limit && size <= limit ? null : beyond(pending + used);
   }
 
-  /** What is condemned goes first, and then comes again. */
   async #note(storeId: string, content: KeptContent, replaced: number): Promise<void> {
-    const { hash, size } = content;
+    await this.#needRoom(storeId, content, replaced);
+    await this.#spare(content, storeId);
+  }
+
+  async #needRoom(storeId: string, { hash, size }: KeptContent, replaced: number): Promise<void> {
     const isHeld = (await this.#room.storage.files.held(storeId, hash)) !== null;
     const refusal = isHeld ? null : await this.refuseMore(storeId, size, replaced);
     if (refusal !== null) throw new ContentRefused(refusal);
-    while (!(await this.#room.storage.files.spare(content, storeId))) {
+  }
+
+  /** What is condemned goes first, and then comes again. */
+  async #spare(content: KeptContent, uploadedTo: string | null): Promise<void> {
+    while (!(await this.#room.storage.files.spare(content, uploadedTo))) {
       // oxlint-disable-next-line no-await-in-loop -- until the bytes that were to go are gone
       await this.#collector.bury(content.hash);
     }

@@ -20,6 +20,8 @@ export class Unfinished {
   readonly #stores = new Map<string, Map<UploadId, number>>();
   /** Those that only a sweep knows of; the next one may know better. */
   readonly #inherited = new Set<UploadId>();
+  /** What the last one that ends an upload came to. */
+  readonly #endings = new Map<UploadId, Promise<unknown>>();
 
   constructor(room: Pick<FilesRoom, 'quotas'>) {
     this.#room = room;
@@ -59,6 +61,18 @@ export class Unfinished {
       if (isBlobHash(name) || this.#uploadsBeside(name).has(name)) continue;
       this.#uploadsBeside(name).set(name, size);
       this.#inherited.add(name);
+    }
+  }
+
+  /** Who makes content of an upload, or deletes it, does so in turn: of what has just gone nobody can say that it was right. */
+  async inTurn<T>(upload: UploadId, work: () => Promise<T>): Promise<T> {
+    const before = this.#endings.get(upload) ?? Promise.resolve();
+    const ending = before.then(work, work);
+    this.#endings.set(upload, ending);
+    try {
+      return await ending;
+    } finally {
+      if (this.#endings.get(upload) === ending) this.#endings.delete(upload);
     }
   }
 

@@ -28,7 +28,7 @@ async function killAt(data: string, moment: string, rest: object): Promise<void>
   expect(await answer).toBeNull();
 }
 
-test.each(['received', 'noted', 'finished', 'deciding'])(
+test.each(['received', 'noted', 'deciding'])(
   'S98 killed when an upload is %s, neither the entry nor the bytes can be seen, and the upload goes on (P62)',
   async (moment) => {
     const data = directory();
@@ -48,6 +48,20 @@ test.each(['received', 'noted', 'finished', 'deciding'])(
   },
   120_000,
 );
+
+test('S98 killed when an upload is found right, and whose it is was not noted yet, nothing can be seen, and its bytes come again (P62)', async () => {
+  const data = directory();
+  const piece = { headers: { ...headers, ...pieceHeaders(hashOf(text), '0-12/13') } };
+  await killAt(data, 'finished', piece);
+  const { at } = await start(data, 'none');
+  expect((await fetch(at, { headers })).status).toBe(404);
+  const ask = { ...headers, ...pieceHeaders(hashOf(text), '*/13') };
+  // Whoever brought them: others may have asked at the same moment.
+  const asked = await fetch(at, { method: 'PUT', headers: ask });
+  expect(await told(asked)).toEqual([202, { received: 0 }]);
+  const again = await fetch(at, { method: 'PUT', body: text, ...piece });
+  expect(await told(again)).toMatchObject([201, { store_seq: 1 }]);
+}, 120_000);
 
 test.each(['received', 'deciding'])(
   'S98 killed when an upload in one is %s, it has left nothing to be seen, and can be made again (P62)',

@@ -1,9 +1,11 @@
+import { deferred } from '@holdfast/engine/registry';
+import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import { memory } from '@holdfast/server/storage/memory';
 import { describe, expect, test } from 'vitest';
 import type { Peer, Reply } from '../conversation/peer.ts';
 import { ask, put, reasonOf, seqOf, write } from '../conversation/talk.ts';
 import { topic } from '../conversation/world.ts';
-import { hashOf, site, told } from './site.ts';
+import { hashOf, pieceHeaders, site, told } from './site.ts';
 
 const text = 'Hello, files.';
 const dayMs = 24 * 3_600_000;
@@ -146,4 +148,44 @@ describe('envelopes', () => {
     expect(reasonOf(await set(peer, 'c', envelope(text)))).toBe('unknown_file');
     expect(await peer.ask(topic, 'write', payload)).toEqual(first);
   });
+});
+
+test('S105 while what was brought is found to be something else, nobody who asks again holds what it was said to be', async () => {
+  const inner = memoryBlobs();
+  let isSlow = false;
+  const [brought, asked] = [deferred<void>(), deferred<void>()];
+  const { call, server } = await site({
+    files: {
+      stat: (hash) => inner.stat(hash),
+      read: (hash, range) => inner.read(hash, range),
+      received: (upload) => inner.received(upload),
+      append: async (upload, from, bytes) => {
+        const kept = await inner.append(upload, from, bytes);
+        if (from === 13) asked.resolve();
+        else if (kept === 13) brought.resolve();
+        return kept;
+      },
+      finish: async (upload, hash) => {
+        if (isSlow) await asked.promise;
+        return inner.finish(upload, hash);
+      },
+      delete: (name) => inner.delete(name),
+      list: () => inner.list(),
+    },
+  });
+  await server.stores.create('demo/other');
+  expect((await call('a', { method: 'PUT', body: 'Hello, files.' })).status).toBe(201);
+  isSlow = true;
+  const hash = hashOf('Hello, files.');
+  const bring = async (range: string, body?: string) => {
+    const headers = { ...pieceHeaders(hash, range), 'content-type': 'text/plain' };
+    const at = '/api/stores/demo/other/files/b';
+    return told(await call(at, { method: 'PUT', headers, ...(body !== undefined && { body }) }));
+  };
+  const wrong = bring('0-12/13', 'Other, words.');
+  await brought.promise;
+  const again = bring('*/13');
+  expect(await wrong).toEqual([422, { error: 'digest_mismatch' }]);
+  expect(await again).toEqual([409, { error: 'offset_mismatch', received: 0 }]);
+  expect((await call('/api/stores/demo/other/files/b')).status).toBe(404);
 });

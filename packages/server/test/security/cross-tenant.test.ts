@@ -32,11 +32,18 @@ async function home() {
     };
     return sight;
   };
-  return { theirs, own, owner, stranger, look };
+  return { place, theirs, own, owner, stranger, look };
 }
 
 function hashOf(text: string): string {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** What an entry says of a file. */
+function envelopeOf(text: string): string {
+  const [hash, at] = [hashOf(text), '2026-01-01T00:00:00Z'];
+  const label = { content_type: 'text/plain', filename: null, uploaded_at: at };
+  return JSON.stringify({ _type: 'file', hash, size: text.length, ...label });
 }
 
 const scoped = operations.filter(({ path }) => path.includes('{store}'));
@@ -77,21 +84,35 @@ test('S105 knowing the hash of another org’s file tells nothing', async () => 
 
 test('S105 a file that only another org holds cannot be named in an own store', async () => {
   const { look } = await home();
-  const name = (text: string): Promise<Sight> => {
-    const value = {
-      _type: 'file',
-      hash: hashOf(text),
-      size: text.length,
-      content_type: 'text/plain',
-    };
-    return look('PUT', '/api/stores/evil/own/entries/stolen', JSON.stringify(value));
-  };
+  const name = (text: string): Promise<Sight> =>
+    look('PUT', '/api/stores/evil/own/entries/stolen', envelopeOf(text));
   const seen = await name('the plan');
   const unknown = await name('no plans');
-  expect(seen.status).toBe(422);
+  expect([seen.status, seen.text]).toEqual([422, expect.stringContaining('unknown_file')]);
   expect(seen.text.replaceAll(/[0-9a-f]{64}/g, '')).toBe(
     unknown.text.replaceAll(/[0-9a-f]{64}/g, ''),
   );
+});
+
+test('S105 who says that they bring what another org holds, and brings something else, does not hold it', async () => {
+  const { place, stranger, look } = await home();
+  const name = (text: string): Promise<Sight> =>
+    look('PUT', '/api/stores/evil/own/entries/stolen', envelopeOf(text));
+  const bring = async (text: string): Promise<readonly [number, string]> => {
+    const headers = {
+      authorization: `Bearer ${stranger.raw}`,
+      'content-type': 'text/plain',
+      'holdfast-content-hash': hashOf(text),
+      'content-range': 'bytes 0-7/8',
+    };
+    const path = '/api/stores/evil/own/files/stolen';
+    const init = { method: 'PUT', headers, body: '8 bytes.' };
+    const answer = await place.app.request(path, init);
+    return [answer.status, await answer.text()];
+  };
+  const refused = [422, '{"error":"digest_mismatch"}'];
+  expect([await bring('the plan'), await bring('no plans')]).toEqual([refused, refused]);
+  expect([(await name('the plan')).status, (await name('no plans')).status]).toEqual([422, 422]);
 });
 
 test('S105 no token can be made for another org’s store, and none of its tokens is seen or revoked', async () => {

@@ -55,6 +55,14 @@ test(
   },
 );
 
+test('a measuring whose writes are refused says so and ends', slow, async () => {
+  const env = { HOLDFAST_URL: site.server.url, HOLDFAST_TOKEN: 'dev' };
+  const made = await cli(['tokens', 'create', '--scopes', 'read'], { env });
+  const token = String(made.rows[0]?.['token']);
+  const bench = ['bench', 'demo/main', '--for', '1s', '--token', token];
+  expect(await cli(bench, { env })).toMatchObject({ code: 6, error: { code: 'missing_scope' } });
+});
+
 test('a live command that finds nobody says so, instead of waiting for ever', slow, async () => {
   const free = createServer();
   await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));

@@ -68,6 +68,7 @@ async function measure(course: Course, tell: (seconds: number) => void): Promise
   const { store, endpoint, ms } = course;
   const measured: Measured = { commits: [], deliveries: [] };
   const clients: Client[] = [];
+  let timer: NodeJS.Timeout | undefined;
   const open = (scope: readonly string[]): Store => {
     const client = createClient({ url: endpoint.url, token: endpoint.token });
     clients.push(client);
@@ -86,7 +87,7 @@ async function measure(course: Course, tell: (seconds: number) => void): Promise
     const writers = times(course.writers, []);
     await Promise.all(writers.map((writer) => writer.ready));
     const since = performance.now();
-    const timer = setInterval(
+    timer = setInterval(
       () => tell(Math.floor(Math.min(ms, performance.now() - since) / 1000)),
       shownMs,
     );
@@ -97,6 +98,8 @@ async function measure(course: Course, tell: (seconds: number) => void): Promise
     tell(Math.round(ms / 1000));
     await writers[0]?.delete(place).committed;
   } finally {
+    // Also where a write was refused: it would keep the process for as long as somebody lets it.
+    clearInterval(timer);
     await Promise.all(clients.map((client) => client.close()));
   }
   return measured;

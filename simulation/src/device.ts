@@ -267,8 +267,11 @@ export class Device {
       link: wrap?.(link) ?? link,
       env: this.#envOf(timers, (hear) => (heard = hear)),
     });
+    let said: string | null = null;
     client.status.subscribe(() => {
-      if (!timers.isOver) this.#room.note(this.name, client.status.get().connection);
+      const { connection } = client.status.get();
+      if (!timers.isOver && connection !== said) this.#room.note(this.name, connection);
+      said = connection;
     });
     return { client, timers, hint: (hint) => heard(hint) };
   }

@@ -54,6 +54,10 @@ export type Failure = {
 
 const lengthDefaultMs = 20_000;
 
+/** What is said of a failure that is none when it is run again. */
+const unrepeated =
+  'it does not repeat: the program asks something else than its world, such as a clock; the first time it was';
+
 /** What became of a world. */
 type Run = Pick<Failure, 'problems' | 'transcript'> & { readonly trace: string };
 
@@ -97,10 +101,20 @@ async function played<Step extends { readonly at: number } = never>(
         const { problems } = await runWorld(simulation, seed, fewer);
         return problems.length > 0 && kindOf(problems) === kind;
       });
-  const { problems, transcript } = shrinks ? await runWorld(simulation, seed, fewest) : first;
-  const faults = fewest.flatMap((item) => ('fault' in item ? [item.fault] : []));
-  const steps = fewest.flatMap((item) => ('step' in item ? [item.step] : []));
-  return { failure: { seed, problems, faults, steps, transcript }, trace };
+  const last = shrinks ? await runWorld(simulation, seed, fewest) : first;
+  if (last.problems.length > 0) return { failure: failureOf(seed, fewest, last), trace };
+  const problems = [unrepeated, ...first.problems];
+  return { failure: failureOf(seed, items, { ...first, problems }), trace };
+}
+
+function failureOf<Step extends object>(
+  seed: number,
+  items: readonly Item<Step>[],
+  { problems, transcript }: Run,
+): Failure {
+  const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
+  const steps = items.flatMap((item) => ('step' in item ? [item.step] : []));
+  return { seed, problems, faults, steps, transcript };
 }
 
 /** Runs a program in the world of one seed, and leaves what is wrong as it is. */

@@ -15,7 +15,9 @@ import { type Ground, type GroundKind, groundOf } from './ground.ts';
 import { over } from './over.ts';
 import { RealWork } from './real.ts';
 import type { Room } from './room.ts';
+import { whoIsLate } from './late.ts';
 import { Site } from './site.ts';
+import { watchUncaught } from './uncaught.ts';
 
 /** How a world is made. */
 export type WorldOptions = {
@@ -210,8 +212,8 @@ export class World {
       device.slow(0);
       // Half-open connections too, so that nobody waits for the dead.
       device.cut();
-      void device.client.connect();
     }
+    this.#connect();
   }
 
   /** Resolves when every client has sent what it had to, and has everything that there is. */
@@ -220,7 +222,7 @@ export class World {
     const end = this.now + restMs;
     for (let late = await this.#late(); late !== null; late = await this.#late()) {
       if (this.now > end) throw new Error(`no rest: ${late}\n${await this.#describe()}`);
-      for (const { client } of this.#devices.values()) void client.connect();
+      this.#connect();
       await this.sleep(1000);
     }
   }
@@ -231,6 +233,7 @@ export class World {
     await preload();
     const unwatch = this.#work.watchTimers();
     const unwatchDeflate = this.#work.watchDeflate();
+    const unwatchUncaught = watchUncaught((error) => this.problem(`uncaught: ${textOf(error)}`));
     const undraw = drawFrom(this.#chance);
     const work = this.#prepare().then(program);
     const progress = { isDone: false };
@@ -249,12 +252,15 @@ export class World {
         for (let left = this.#work.turns; left > 1; left--) await turn();
         if (this.#work.isGoing) continue;
         if (this.#agenda.now > until) {
-          throw new Error(`the program has not ended after ${until} ms`);
+          throw new Error(await this.#stuck(until));
         }
         this.#work.rings = 0;
         this.#agenda.step();
       }
     } finally {
+      // What is not caught is told a turn later.
+      await turn();
+      unwatchUncaught();
       unwatch();
       unwatchDeflate();
       undraw();
@@ -280,6 +286,16 @@ export class World {
     this.site.end();
     await this.#ground.end();
     for (const device of this.#devices.values()) await device.discard();
+  }
+
+  /** Has everybody look whether the server is there. */
+  #connect(): void {
+    for (const { client } of this.#open) void client.connect();
+  }
+
+  /** The devices whose clients the program has not closed. */
+  get #open(): readonly Device[] {
+    return this.devices.filter(({ client }) => client.status.get().connection !== 'closed');
   }
 
   async #prepare(): Promise<void> {
@@ -318,19 +334,13 @@ export class World {
     return open !== undefined && 'head' in open ? Number(open.head) : Infinity;
   }
 
-  async #late(): Promise<string | null> {
-    for (const name of this.#options.stores) {
-      const row = await this.storage.stores.find(asStoreName(name));
-      const head = row === null ? null : await this.storage.open(row.id);
-      for (const device of this.#devices.values()) {
-        const { seq, pending, synced } = device.store(name).status.get();
-        const { connection } = device.client.status.get();
-        const isHere = connection === 'connected' && !device.isAsleep && !device.isUnaware;
-        if (seq === head?.head && pending === 0 && synced && isHere) continue;
-        return `${device.name}, ${connection}, is at ${seq} of ${head?.head} in ${name}, with ${pending} pending`;
-      }
-    }
-    return null;
+  #late(): Promise<string | null> {
+    return whoIsLate(this.#open, { stores: this.#options.stores, storage: this.storage });
+  }
+
+  async #stuck(ms: number): Promise<string> {
+    const why = 'it waits for what does not come, or is not of its world, such as a timer';
+    return `the program has not ended after ${ms} ms: ${why}\n${await this.#describe()}`;
   }
 
   async #describe(): Promise<string> {
@@ -378,6 +388,10 @@ export class World {
       problem: (text) => this.problem(text),
     };
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Everything that follows at once: callbacks, promises, what Node.js puts off to the end of a turn. */

@@ -42,12 +42,17 @@ const unitsMs: { readonly [unit: string]: number } = {
   d: 86_400_000,
 };
 
+/** A hundred years: what is to last longer has no end. */
+const durationMsMax = 36_500 * 86_400_000;
+
 /** A duration such as `500ms`, `30s`, `5m`, `1h`, `7d`, in milliseconds. */
 export function readDuration(text: string, option: string): number {
   const [, digits, unit = 'ms'] = /^(\d{1,12})(ms|s|m|h|d)?$/.exec(text) ?? [];
   const ms = Number(digits) * (unitsMs[unit] ?? Number.NaN);
-  if (Number.isSafeInteger(ms) && ms > 0) return ms;
-  throw misuse(`${option} must be a duration such as 30s, 5m, 1h or 7d, not "${text}".`);
+  if (ms > 0 && ms <= durationMsMax) return ms;
+  throw misuse(
+    `${option} must be a duration such as 30s, 5m, 1h or 7d, at most 36500d, not "${text}".`,
+  );
 }
 
 /** A whole number within bounds. */

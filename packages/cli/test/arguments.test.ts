@@ -59,6 +59,9 @@ test('values out of range are errors that say what is wanted', async () => {
     /--port must be a whole number from 0 to 65535/,
   );
   expect(await misused('get', 'demo/main', 'a', '--timeout', 'soon')).toMatch(/duration such as/);
+  expect(await misused('tokens', 'create', '--name', 'a', '--expires', '36501d')).toMatch(
+    /--expires must be a duration [^]*at most 36500d/,
+  );
   expect(await misused('get', 'Demo', 'a')).toMatch(/org\/name/);
   expect(await misused('put', 'demo/main', 'a', '{')).toMatch(/not JSON/);
   expect(await misused('put', 'demo/main', 'a', '1', '--if-match', '-1')).toMatch(/--if-match/);

@@ -8,6 +8,7 @@ import {
   type TokenAuthority,
   type TokenRequest,
 } from './access/index.ts';
+import { INSTANT_MS_MAX } from './http/index.ts';
 import type { Server } from './server-options.ts';
 import type { Storage, StoreRow } from './storage/port.ts';
 
@@ -32,6 +33,7 @@ export function operatorStores(room: OperatorRoom): Server['stores'] {
     create: async (name, { expiresAt = null }: { expiresAt?: EpochMs | null } = {}) => {
       const parsed = parseStoreName(name);
       if (parsed === null) throw new TypeError(`"${name}" is not a store name like org/name.`);
+      checkExpiry(expiresAt);
       const ids = { id: randomUUID(), incarnation: randomUUID() };
       const store = await storage.stores.create({ ...ids, name: parsed, expiresAt });
       if (store !== null) await noteStore(audit, 'store.created', store);
@@ -85,6 +87,14 @@ export async function expireStores(room: OperatorRoom): Promise<void> {
   }
 }
 
+/** One that cannot be written as an instant would spoil each list in which it stands. */
+function checkExpiry(expiresAt: EpochMs | null): void {
+  if (expiresAt === null || (Number.isInteger(expiresAt) && expiresAt <= INSTANT_MS_MAX)) return;
+  throw new TypeError(
+    'expiresAt must be whole milliseconds since 1970, before the year 10000, or null: it does not end.',
+  );
+}
+
 /** What makes a token that opens nothing is told to its maker, not to those who come with it. */
 function checkToken({ limits, org, presence, scopes, ...request }: TokenRequest): void {
   const principal = {
@@ -96,6 +106,7 @@ function checkToken({ limits, org, presence, scopes, ...request }: TokenRequest)
   };
   const fault = faultInPrincipal({ ...principal, presence: presence ?? undefined });
   if (fault !== null) throw new TypeError(`Nobody could use this token: ${fault}`);
+  checkExpiry(request.expiresAt);
   ratesOf(limits ?? {});
 }
 

@@ -73,6 +73,20 @@ test.each<[string, object, string]>([
   await expect(server.tokens.issue(request)).resolves.toMatchObject({ id: expect.any(String) });
 });
 
+test.each([Number.MAX_SAFE_INTEGER, 1e18, Infinity, 1.5])(
+  'nothing is made that ends at %d: nobody could list it, nor what stands beside it',
+  async (expiresAt) => {
+    const server = createServer({ storage: memory() });
+    onTestFinished(() => server.close());
+    const never = 'expiresAt must be';
+    await expect(server.stores.create('acme/app', { expiresAt })).rejects.toThrow(never);
+    const storeAccess = { mode: 'all' } as const;
+    const request = { name: 'a', org: 'acme', scopes: [], storeAccess, createdBy: null };
+    await expect(server.tokens.issue({ ...request, expiresAt })).rejects.toThrow(never);
+    expect(await server.stores.find('acme/app')).toBeNull();
+  },
+);
+
 test('origins of pages and of applications are taken as browsers write them', async () => {
   const origins = [
     '*',

@@ -71,6 +71,15 @@ describe('every answer', () => {
     },
   );
 
+  test.each([Number.MAX_SAFE_INTEGER, 1e300])(
+    'who may come until %d is told the last instant that can be written',
+    async (expiresAt) => {
+      const world = new World({ authenticate: async () => ({ subject: 'ann', expiresAt }) });
+      const { status, json } = await world.as('any')('GET', '/api/whoami');
+      expect([status, json]).toMatchObject([200, { expires_at: '9999-12-31T23:59:59.999Z' }]);
+    },
+  );
+
   test('a token counts only as a bearer in the header', async () => {
     const world = new World();
     const { raw } = await world.token();

@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { createClient } from '@holdfast/client';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
+import { buildConsole } from './build-console.ts';
 import { ConsolePage } from './console-page.ts';
 import { fill, fillLarge } from './fill.ts';
 import { PathProxy } from './proxy.ts';
@@ -17,14 +15,6 @@ const pictures =
   process.env['CONSOLE_PICTURES'] ?? mkdtempSync(join(tmpdir(), 'holdfast-pictures-'));
 const server = new ServerProcess();
 let browser: Browser;
-
-/** Builds what users get: in a process of its own, for in this one NODE_ENV says "test". */
-async function buildConsole(): Promise<void> {
-  const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')));
-  const cwd = fileURLToPath(new URL('..', import.meta.url));
-  const env = { ...process.env, NODE_ENV: 'production' };
-  await promisify(execFile)(process.execPath, [vite, 'build', '--logLevel', 'error'], { cwd, env });
-}
 
 describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, () => {
   beforeAll(async () => {

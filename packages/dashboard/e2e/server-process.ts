@@ -20,8 +20,8 @@ export class ServerProcess {
   }
 
   /** The console, signed in, looking at a store. */
-  console(store: string): string {
-    return `${this.#url}/#token=dev&store=${store}`;
+  console(store: string, token = 'dev'): string {
+    return `${this.#url}/#token=${token}&store=${store}`;
   }
 
   /** Resolves when it says that it is ready. */
@@ -45,6 +45,15 @@ export class ServerProcess {
     const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
     const body = JSON.stringify({ name });
     await fetch(`${this.#url}/api/stores`, { method: 'POST', headers, body });
+  }
+
+  /** Issues a token for what its scopes say. */
+  async issue(granted: readonly string[]): Promise<string> {
+    const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
+    const body = JSON.stringify({ name: 'another', scopes: granted, store_access_mode: 'all' });
+    const response = await fetch(`${this.#url}/api/tokens`, { method: 'POST', headers, body });
+    const { raw_token: token } = (await response.json()) as { readonly raw_token: string };
+    return token;
   }
 
   /** Commits something from outside of any page. */

@@ -32,6 +32,8 @@ export class Session {
   readonly #workspace = new Cell<Workspace | null>(null);
   readonly #notice = new Cell<Notice | null>(null);
   readonly #ended = new AbortController();
+  /** How often the list was asked for. */
+  #asked = 0;
 
   constructor(token: string) {
     this.#token = token;
@@ -87,7 +89,8 @@ export class Session {
     open?.close();
     document.title = `${name} – ${TITLE}`;
     this.#workspace.set(new Workspace(this.client, name));
-    nameStore(name);
+    // From a store that was picked, the way back leads to the one before.
+    nameStore(name, open !== null && namedStore() !== name ? 'further' : 'here');
   }
 
   /** Opens the store that the address names by now, where there is one of that name; the address names the one that is open. */
@@ -97,7 +100,7 @@ export class Session {
     const store = list.stores.find(({ name }) => name === namedStore());
     if (store !== undefined) this.open(store.name);
     const open = this.#workspace.get();
-    if (open !== null) nameStore(open.store.name);
+    if (open !== null) nameStore(open.store.name, 'here');
   }
 
   close(): void {
@@ -116,16 +119,22 @@ export class Session {
     return this.#hasEdits || this.client.status.get().pending > 0;
   }
 
+  /** Of several that are asked for at a time, as by a page that gets the focus again, the newest list counts. */
   async #list(): Promise<void> {
     const { signal } = this.#ended;
+    this.#asked += 1;
+    const asked = this.#asked;
+    let found: readonly ListedStore[] | number = 0;
     try {
       const headers = { authorization: `Bearer ${this.#token}` };
       const response = await fetch(beside('api/stores'), { headers, signal });
-      if (response.ok) this.#show(readStores(await response.json()));
-      else this.#fail(response.status);
+      found = response.ok ? readStores(await response.json()) : response.status;
     } catch {
-      this.#fail(0);
+      // There is no answer.
     }
+    if (asked !== this.#asked) return;
+    if (typeof found === 'number') this.#fail(found);
+    else this.#show(found);
   }
 
   /** Opens what the address names, or else the first. */
@@ -156,8 +165,10 @@ function namedStore(): string | null {
 }
 
 /** Has the address name a store: whoever loads the page anew, or is given its link, comes to that. */
-function nameStore(name: string): void {
-  history.replaceState(null, '', `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`);
+function nameStore(name: string, where: 'here' | 'further'): void {
+  const address = `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`;
+  if (where === 'further') history.pushState(null, '', address);
+  else history.replaceState(null, '', address);
 }
 
 function readStores(body: unknown): readonly ListedStore[] {

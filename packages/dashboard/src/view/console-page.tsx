@@ -3,7 +3,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 import type { Session, StoreList } from '../model/session.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { ConnectionPill } from './connection-pill.tsx';
-import { focusTree, isTyping } from './keyboard.ts';
+import { focusShown, isTyping } from './keyboard.ts';
 import { Mark } from './mark.tsx';
 import { Notices } from './notices.tsx';
 import { Shortcuts } from './shortcuts.tsx';
@@ -19,7 +19,7 @@ export function ConsolePage({ session, onSignOut }: Props): ReactNode {
   useHelpKey(() => setHelpOpen(true));
   return (
     <div className="page">
-      <button type="button" className="skip" onClick={focusTree}>
+      <button type="button" className="skip" onClick={focusShown}>
         Skip to the tree
       </button>
       <header>

@@ -17,6 +17,16 @@ export function focusTree(): void {
   document.querySelector<HTMLElement>('#tree')?.focus();
 }
 
+/** Puts the focus on the tree, or on what is shown in its place: another panel on a phone, or a page without a store. */
+export function focusShown(): void {
+  for (const place of ['#tree', '.panel', 'header button']) {
+    const shown = [...document.querySelectorAll<HTMLElement>(place)].find((each) =>
+      each.checkVisibility(),
+    );
+    if (shown !== undefined) return shown.focus();
+  }
+}
+
 /** Has the focus go along to the panel that is shown now, where it is in one that is hidden now. */
 export function followPanel(name: string): void {
   const { activeElement } = document;

@@ -1,20 +1,17 @@
 import { useSignal } from '@holdfast/react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import type { Notice } from '../model/session.ts';
 import type { Readable } from '../model/signal.ts';
-import { focusTree } from './keyboard.ts';
+import { focusShown } from './keyboard.ts';
 
-const SHOWN_MS = 8000;
-
-/** What has to be said once: it covers nothing for long, and is read aloud. */
+/**
+ * What has to be said once, and is read aloud. It is what did not work, and the page shows no other trace of that: so it stays
+ * until somebody has read it.
+ */
 export function Notices({ notice }: { readonly notice: Readable<Notice | null> }): ReactNode {
   const latest = useSignal(notice);
   const [dismissed, setDismissed] = useState(0);
   const id = latest?.id ?? 0;
-  useEffect(() => {
-    const timer = setTimeout(() => setDismissed(id), SHOWN_MS);
-    return () => clearTimeout(timer);
-  }, [id]);
   return (
     <div className="notices" role="status">
       {latest !== null && latest.id > dismissed && (
@@ -26,7 +23,7 @@ export function Notices({ notice }: { readonly notice: Readable<Notice | null> }
             onClick={() => {
               setDismissed(id);
               // The button goes, and the focus would be nowhere.
-              focusTree();
+              focusShown();
             }}
           >
             Dismiss

@@ -18,7 +18,8 @@ import {
 import { decodeStored } from '@holdfast/protocol/record';
 import { fieldsOf } from '../collection/index.ts';
 import { type Bound, Scope } from '../data/index.ts';
-import { type Placed, Places } from './places.ts';
+import { KnownPlaces } from './known-places.ts';
+import type { Placed, Places } from './places.ts';
 
 /** Whether somebody may read a record: of its arguments only; anything but `true` hides it (records.md §17). */
 export type ReadRule = (ctx: RecordContext, ref: RecordRef, value: unknown) => unknown;
@@ -84,7 +85,7 @@ export class Veil implements Bound {
     this.name = config.name;
     this.templates = config.records.map(({ def }) => def.path);
     this.#sights = new Map(config.records.map((item) => [item, new WeakMap()]));
-    this.#places = new Places(config.records.map((item) => ({ template: item.def.path, item })));
+    this.#places = placesOf(config.records);
   }
 
   /** One like it, that is asked by somebody else. */
@@ -312,6 +313,17 @@ export class Veil implements Bound {
     return false;
   }
 }
+
+/** The same for all viewers of a store, who ask about the same paths. */
+function placesOf(records: VeilConfig['records']): Places<VeiledRecord> {
+  const known = shared.get(records);
+  if (known !== undefined) return known;
+  const places = new KnownPlaces(records.map((item) => ({ template: item.def.path, item })));
+  shared.set(records, places);
+  return places;
+}
+
+const shared = new WeakMap<VeilConfig['records'], Places<VeiledRecord>>();
 
 function seesEach(): boolean {
   return true;

@@ -79,6 +79,8 @@ function doesBind(declared: Declared): boolean {
   return doesHide(declared) || declared.def.authority !== null;
 }
 
+const VEILED_MAX = 1000;
+
 /** A declared record in one store. */
 type Placed = Declared & GatedRecord;
 
@@ -97,6 +99,8 @@ export class Records {
   /** Records of the app to which the server has added nothing yet. */
   #ofApp: Set<RecordDef> = new Set();
   #declared: readonly Declared[] = [];
+  /** Of the stores that were looked at last: the records of which not everybody sees all. */
+  readonly #veiled = new Map<StoreName, readonly Placed[]>();
   #isInUse = false;
 
   /** Those of the app are gated from the start, though a server has nothing to add to them. */
@@ -128,6 +132,7 @@ export class Records {
       throw new TypeError(`The record "${declared.def.name}" is declared already.`);
     }
     this.#declared = all;
+    this.#veiled.clear();
     this.#hasVeils ||= doesHide(declared);
   }
 
@@ -141,7 +146,7 @@ export class Records {
   /** What is hidden from a principal in a store; null: nothing, whatever the values are. */
   veilOf(principal: Viewer, { name, valueAt }: Viewed): Veil | null {
     if (!this.#hasVeils || seesAll(principal)) return null;
-    const records = this.#in(name).filter(doesHide);
+    const records = this.#veiledIn(name);
     if (records.length === 0) return null;
     return new Veil({
       records,
@@ -180,6 +185,16 @@ export class Records {
   /** A record of a store by its name. */
   find(store: StoreName, name: string): RecordDef | null {
     return this.#in(store).find(({ def }) => def.name === name)?.def ?? null;
+  }
+
+  /** The same list for each viewer of a store: what is found out about a path for one is known for all. */
+  #veiledIn(store: StoreName): readonly Placed[] {
+    const known = this.#veiled.get(store);
+    if (known !== undefined) return known;
+    if (this.#veiled.size === VEILED_MAX) this.#veiled.clear();
+    const records = this.#in(store).filter(doesHide);
+    this.#veiled.set(store, records);
+    return records;
   }
 
   #in(store: StoreName): readonly Placed[] {

@@ -232,7 +232,8 @@ test('R228 what is hidden as a whole from now on is told as what is removed is',
 test('a token has so many streams of records at once as sockets, and another one when one has ended', async () => {
   const { server, url } = await world({ limits: { max_sockets_per_token: 2 } });
   server.record(User);
-  const open = async (token: string): Promise<() => Promise<Response>> => {
+  type Ask = (path?: string, init?: { method: string; body: string }) => Promise<Response>;
+  const open = async (token: string): Promise<Ask> => {
     const { rawToken } = await server.tokens.issue({
       name: token,
       org: 'demo',
@@ -241,8 +242,8 @@ test('a token has so many streams of records at once as sockets, and another one
       expiresAt: null,
       createdBy: null,
     });
-    const headers = { Authorization: `Bearer ${rawToken}` };
-    return () => fetch(`${url}/api/records?key=${key}`, { headers });
+    const headers = { Authorization: `Bearer ${rawToken}`, 'Content-Type': 'application/json' };
+    return (path = `?key=${key}`, init) => fetch(`${url}/api/records${path}`, { ...init, headers });
   };
   const [one, other] = [await open('one'), await open('other')];
   const [first] = [await one(), await one()];
@@ -252,6 +253,9 @@ test('a token has so many streams of records at once as sockets, and another one
     { error: 'too_many_connections', limit: 2 },
   ]);
   expect((await other()).status).toBe(200);
+  // It ends with its answer, and is no stream.
+  const body = JSON.stringify({ requests: [{ key, record: '', params: {}, client_version: '' }] });
+  expect((await one('/handshake', { method: 'POST', body })).status).toBe(200);
   await first.body?.cancel();
   await expect.poll(async () => (await one()).status).toBe(200);
 });

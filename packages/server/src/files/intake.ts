@@ -53,10 +53,13 @@ export class Intake {
   async keep(storeId: string, bytes: Uint8Array, replaced: number): Promise<KeptContent> {
     const hash: BlobHash = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     const content = { hash, size: bytes.byteLength };
+    const { blobs, storage } = this.#room;
+    // What others hold is written once more: who waits less would know of it.
+    const isHeld = (await storage.files.held(storeId, hash)) !== null;
     await this.#note(storeId, content, replaced);
-    if ((await this.#room.blobs.stat(hash)) !== null) return content;
+    if (isHeld && (await blobs.stat(hash)) !== null) return content;
     const upload = this.#unfinished.draw(storeId);
-    await this.#room.blobs.append(upload, 0, once(bytes));
+    await blobs.append(upload, 0, once(bytes));
     return this.#finish(upload, content);
   }
 

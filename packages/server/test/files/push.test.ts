@@ -179,3 +179,32 @@ describe('put_file', () => {
     expect(await told(await call('a'))).toEqual([404, { error: 'not_found' }]);
   });
 });
+
+test('S105 bytes that only another store holds are written like those that nobody holds, so that no delay tells of them', async () => {
+  const inner = memoryBlobs();
+  const written: string[] = [];
+  const { joined, call, server } = await site({
+    files: {
+      stat: (hash) => inner.stat(hash),
+      read: (hash, range) => inner.read(hash, range),
+      received: (upload) => inner.received(upload),
+      append: (upload, from, bytes) => inner.append(upload, from, bytes),
+      finish: (upload, hash) => {
+        written.push(hash);
+        return inner.finish(upload, hash);
+      },
+      delete: (name) => inner.delete(name),
+      list: () => inner.list(),
+    },
+  });
+  await server.stores.create('demo/other');
+  await call('/api/stores/demo/other/files/a', { method: 'PUT', body: 'theirs' });
+  const peer = await joined();
+  written.length = 0;
+  for (const content of ['theirs', 'new', 'theirs', 'new']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await putFile(peer, 'b', content)).status).toBe('ok');
+  }
+  // The second time it is this store that holds them.
+  expect(written).toEqual([hashOf('theirs'), hashOf('new')]);
+});

@@ -23,6 +23,7 @@ export {
 export { type PresenceView, usePresence } from './presence.ts';
 export {
   type RecordView,
+  type SourceView,
   type UseRecord,
   useRecord,
   type UseRecordState,

@@ -7,6 +7,8 @@ import {
   type RecordHandle,
   type RecordNames,
   type RecordState,
+  type SourceDef,
+  type SourceHandle,
 } from '@holdfast/client/records';
 import { useMemo } from 'react';
 import { useHandle, useHandleState, wantedOf } from './handles.ts';
@@ -19,6 +21,18 @@ import type { HookState } from './state.ts';
 export type RecordView<R extends RecordDef = RecordDef> = RecordState<Out<R>> &
   Pick<RecordHandle<R>, 'key' | 'set' | 'patch' | 'increment' | 'remove' | 'mutate' | 'retry'>;
 
+/** A source as a component sees it: what a server computes can be read only. */
+export type SourceView<V = unknown> = RecordState<V> & Pick<SourceHandle, 'key' | 'retry'>;
+
+/** A source that is asked with such params, and comes to such values. */
+type SourceOf<P, V> = SourceDef<{
+  readonly name: string;
+  readonly params: P;
+  readonly read: unknown;
+  readonly result: unknown;
+  readonly out: V;
+}>;
+
 /** {@link useRecord} for an application: records by their names are those of its app. */
 export type UseRecord<App> = {
   <R extends RecordDef>(
@@ -26,6 +40,7 @@ export type UseRecord<App> = {
     params: Params<R> | null,
     options?: HookOptions,
   ): RecordView<R>;
+  <P, V>(definition: SourceOf<P, V>, params: P | null, options?: HookOptions): SourceView<V>;
   <N extends RecordNames<App>>(
     name: N,
     params: Params<RecordBy<App, N>> | null,
@@ -40,6 +55,11 @@ export type UseRecordState<App> = {
     params: Params<R> | null,
     options?: HookOptions,
   ): HookState<RecordView<R>>;
+  <P, V>(
+    definition: SourceOf<P, V>,
+    params: P | null,
+    options?: HookOptions,
+  ): HookState<SourceView<V>>;
   <N extends RecordNames<App>>(
     name: N,
     params: Params<RecordBy<App, N>> | null,
@@ -48,7 +68,7 @@ export type UseRecordState<App> = {
 };
 
 /**
- * A record, of a definition or of the name of one; suspends until it is known what there is, and throws where it may not be
+ * A record, of a definition or of the name of one, or a source; suspends until it is known what there is, and throws where it may not be
  * read. Without params nothing is loaded, and the value is undefined. The client needs `records` among its options.
  */
 export function useRecord<R extends RecordDef>(
@@ -56,16 +76,21 @@ export function useRecord<R extends RecordDef>(
   params: Params<R> | null,
   options?: HookOptions,
 ): RecordView<R>;
+export function useRecord<P, V>(
+  definition: SourceOf<P, V>,
+  params: P | null,
+  options?: HookOptions,
+): SourceView<V>;
 export function useRecord(
   name: string,
   params: Readonly<Record<string, string>> | null,
   options?: HookOptions,
 ): RecordView;
 export function useRecord(
-  of: RecordDef | string,
-  params: Readonly<Record<string, string>> | null,
+  of: RecordDef | SourceDef | string,
+  params: object | null,
   options: HookOptions = {},
-): RecordView {
+): RecordView | SourceView {
   return useHandle(useWanted('useRecord', of, [params, options]), useRecordView);
 }
 
@@ -75,30 +100,33 @@ export function useRecordState<R extends RecordDef>(
   params: Params<R> | null,
   options?: HookOptions,
 ): HookState<RecordView<R>>;
+export function useRecordState<P, V>(
+  definition: SourceOf<P, V>,
+  params: P | null,
+  options?: HookOptions,
+): HookState<SourceView<V>>;
 export function useRecordState(
   name: string,
   params: Readonly<Record<string, string>> | null,
   options?: HookOptions,
 ): HookState<RecordView>;
 export function useRecordState(
-  of: RecordDef | string,
-  params: Readonly<Record<string, string>> | null,
+  of: RecordDef | SourceDef | string,
+  params: object | null,
   options: HookOptions = {},
-): HookState<RecordView> {
+): HookState<RecordView | SourceView> {
   return useHandleState(useWanted('useRecordState', of, [params, options]), useRecordView);
 }
 
 function useWanted(
   hook: string,
-  of: RecordDef | string,
-  [params, options]: readonly [Readonly<Record<string, string>> | null, HookOptions],
+  of: RecordDef | SourceDef | string,
+  [params, options]: readonly [object | null, HookOptions],
 ): readonly [Scope, Wanted<RecordHandle, RecordHandle> | null] {
   const scope = useScope(hook, options.client);
-  const { client } = scope;
-  const make =
-    params &&
-    (() => (typeof of === 'string' ? client.record(of, params) : client.record(of, params)));
-  return [scope, wantedOf(scope, make, options)];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given is checked there
+  const open = scope.client.record as (of: unknown, params: object) => RecordHandle;
+  return [scope, wantedOf(scope, params && (() => open(of, params)), options)];
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */

@@ -2,11 +2,11 @@ import { App, calm, complaints, open } from './page.tsx';
 import { records } from '@holdfast/client/records';
 import { bySse } from '@holdfast/client/records/sse';
 import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
-import { passthrough, record } from '@holdfast/protocol';
+import { passthrough, record, source } from '@holdfast/protocol';
 import type { HandshakeAnswer, HandshakeRequest } from '@holdfast/protocol/record';
 import { useRecord, useRecordState } from '@holdfast/react';
 import type { ReactElement } from 'react';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { openWorld, type World } from './world.ts';
 
 const User = record({
@@ -107,4 +107,40 @@ it('given a record that is denied after it was shown, then nothing of it is show
   client.record(User, { id: '1' }).retry();
   await page.shows('undefined denied');
   page.unmount();
+});
+
+const Length = source({
+  name: 'length',
+  params: passthrough<{ readonly of: string }>(),
+  schema: passthrough<number>(),
+  version: '1.0',
+});
+
+function Measured({ of }: { readonly of: string | null }): ReactElement {
+  const { value, status } = useRecord(Length, of === null ? null : { of });
+  const later = useRecordState(Length, { of: 'users' });
+  expectTypeOf(value).toEqualTypeOf<number | undefined>();
+  // @ts-expect-error -- what a server computes is read only
+  if (later.status === 'ready') expectTypeOf(later.value.set).toBeAny();
+  const then = later.status === 'ready' ? later.value.value : later.status;
+  return <i>{[value, status, then].join(' ')}</i>;
+}
+
+it('a source is drawn as records are, and anew when the server has computed another value', async () => {
+  const lengths = new Map([['users', 2]]);
+  world.server.source(Length, {
+    policy: { on: [User.key({ id: '1' })] },
+    run: ({ of }) => lengths.get(of) ?? 0,
+  });
+  const { client } = world.seat({ records: records([User], { sources: bySse() }) });
+  const page = open(<App client={client} children={<Measured of="users" />} />);
+  await page.shows('2 ok 2');
+  lengths.set('users', 3);
+  const other = await world.other();
+  await other.put('users/1/name', 'ada').committed;
+  await page.shows('3 ok 3');
+  page.unmount();
+  const empty = open(<App client={client} children={<Measured of={null} />} />);
+  await empty.shows(' idle 3');
+  empty.unmount();
 });

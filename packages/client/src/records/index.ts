@@ -20,12 +20,13 @@ import type { ClientEnv } from '../env.ts';
 import { checkOptions } from '../mistakes.ts';
 import type { Party, Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
+import type { RecordsOptions, Skew } from './options.ts';
 import type { RecordsPlug } from './plug.ts';
 import { Behind } from './behind.ts';
 import { type CollectionDesk, CollectionEntry } from './collection.ts';
 import { firstOf, LiveCollection } from './collection-handle.ts';
 import type { RecordConflictError } from './conflict.ts';
-import type { Delivery, DeliveryDesk, Opened, RecordEntry, SourceRef } from './delivery.ts';
+import type { DeliveryDesk, Opened, RecordEntry, SourceRef } from './delivery.ts';
 import { type EntryDesk, StoreEntry } from './entry.ts';
 import { AllWrites } from './flush.ts';
 import { type HandleDesk, still, StoreRecordHandle } from './handle.ts';
@@ -49,6 +50,7 @@ import { type WriterDesk, Writes } from './writes.ts';
 export { type Clash, RecordConflictError, type Resolution } from './conflict.ts';
 export type { Delivery, DeliveryDesk, Followed, RecordEntry, SourceRef } from './delivery.ts';
 export { idleState } from './idle.ts';
+export type { RecordsOptions, Skew } from './options.ts';
 export type { RecordsPlug } from './plug.ts';
 export type {
   CollectionDef,
@@ -57,6 +59,7 @@ export type {
   Params,
   RecordDef,
   RecordRef,
+  SourceDef,
 } from '@holdfast/protocol';
 export type {
   ClientOutbox,
@@ -80,23 +83,6 @@ export type {
   TxRecord,
   WaitingWrite,
 } from './types.ts';
-
-/** How records are kept and told of. */
-export type RecordsOptions = {
-  /** Another way for records to come than by the client's stores: `byTransport` of `@holdfast/client/records/transport`. */
-  readonly delivery?: Delivery;
-  /** How sources come: `bySse()` of `@holdfast/client/records/sse`. Default: as `delivery` says. */
-  readonly sources?: Delivery;
-  /** Hears of own writes that met another's (records.md §11.4). */
-  readonly onConflict?: (conflict: RecordConflictError) => void;
-  /** Hears, once for each version of the server, that this client cannot read a record. */
-  readonly onSkew?: (skew: Skew) => void;
-  /** Records of one store that are open at once (records.md §19). Default: 1000. */
-  readonly openMax?: number;
-};
-
-/** A record that the server has in a version which this client cannot read. */
-export type Skew = { readonly record: string; readonly client: string; readonly server: string };
 
 /**
  * Gives a client records: `createClient({ records: records([User, …]) })`. Throws a `TypeError` where two definitions have

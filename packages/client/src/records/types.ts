@@ -94,7 +94,10 @@ type MutationArgs<R, M extends string> =
     : [input: MutationInput<R, M>, options?: RecordWriteOptions];
 
 /** The fields of a patch; undefined removes one. */
-export type PatchOf<R> = { readonly [K in keyof Stored<R>]?: Stored<R>[K] | undefined };
+export type PatchOf<R> = Patch<Stored<R>>;
+
+/** Of a union, of each of its members: a patch may name what only one of them has. */
+type Patch<V> = { readonly [K in keyof V]?: V[K] | undefined };
 
 /**
  * One record of a client: its value as a signal, its state, its writes (records.md §6.1). It is cheap and holds nothing by

@@ -136,6 +136,9 @@ export type ScalarField<V> = V extends unknown
   ? { [K in Field<V>]-?: NonNullable<V[K]> extends Scalar ? K : never }[Field<V>]
   : never;
 
+/** What is at a field, in those of a union that have it. */
+type MemberOf<V, K> = V extends unknown ? (K extends keyof V ? V[K] : never) : never;
+
 /** The types of the definition that a spec makes. */
 export type TypesOfSpec<N extends string, Templates extends string, S, F, I extends object> = {
   readonly name: N;
@@ -185,7 +188,7 @@ export type RecordSpec<
   readonly migrate?: Migrations;
   readonly migrateDown?: Migrations;
   readonly authority?: {
-    readonly [K in Field<ValueOf<S, F>>]?: 'server' | 'lww' | Merge<ValueOf<S, F>[K]>;
+    readonly [K in Field<ValueOf<S, F>>]?: 'server' | 'lww' | Merge<MemberOf<ValueOf<S, F>, K>>;
   };
   readonly visibility?: {
     readonly [K in Field<ValueOf<S, F>> | '*']?: (

@@ -193,13 +193,16 @@ test('R128 R129 R130 R77 what came is kept, and shown at the next start; never w
   const first = life();
   await first.item.whenIdle();
   transport.publish(key, at(4, { value: { n: 4, when: new Date(7), big: 2n ** 70n } }));
-  first.item.patch({ n: 99 });
+  const { opId } = first.item.patch({ n: 99 });
   await new Promise(setImmediate);
   await first.client.close();
   const second = life();
   expect(second.item.state.get().status).toBe('loading');
   await second.item.ready();
-  expect(second.item.get()).toEqual({ n: 4, when: new Date(7), big: 2n ** 70n });
+  // The write waits by itself, and is shown over what was kept (§11.1).
+  await expect.poll(() => second.item.get()?.n).toBe(99);
+  expect(second.client.outbox.discard(opId)).toBe(true);
+  await expect.poll(() => second.item.get()).toEqual({ n: 4, when: new Date(7), big: 2n ** 70n });
   expect(second.item.state.get()).toMatchObject({ sequence: 4, source: 'persisted', status: 'ok' });
   await second.client.close();
   const newer = life(at(5));

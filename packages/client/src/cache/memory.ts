@@ -44,6 +44,7 @@ export function memoryCache(): Cache {
     clear(store) {
       shelves.delete(store);
     },
+    waiting: () => [...shelves.keys()].filter((store) => shelfOf(store).outbox().length > 0),
     sharing: {
       lead() {
         reigns += 1;

@@ -20,7 +20,7 @@ import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import { inOwnForm, type Stored, withOwn } from './own-form.ts';
 import type { Shown } from './overlay.ts';
-import { writesOf } from './pending.ts';
+import { isMadeBy } from './pending.ts';
 import type { Placeless } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
@@ -205,11 +205,7 @@ export class StoreEntry
     const before = this.state.get();
     // It was a row of a query, and is on its way once more.
     if (before.schemaVersion !== null) return { ...before, status: 'refetching' };
-    const isMade = slot
-      .outboxNear(this.path)
-      .some(({ request }) =>
-        writesOf(request).some(({ op, path }) => op === 'set' && path === this.path),
-      );
+    const isMade = isMadeBy(slot.outboxNear(this.path), this.ref);
     const value = isMade ? this.#overlaid(replica) : undefined;
     const source = value === undefined ? null : 'local';
     return { ...idleState, status: 'loading', value, source };

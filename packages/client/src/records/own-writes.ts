@@ -2,7 +2,7 @@ import type { Json, OpId, RecordRef } from '@holdfast/protocol';
 import type { Outcome } from '@holdfast/engine/replica';
 import type { DeliveryDesk, Opened } from './delivery.ts';
 import { foldOver, type Shown } from './overlay.ts';
-import { seqAt, writesOf } from './pending.ts';
+import { isMadeBy, seqAt } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
@@ -78,12 +78,8 @@ export class OwnWrites {
     this.#look(base);
     const waiting = this.pending().filter(({ opId }) => !this.#echoed.has(opId));
     const writes = [...this.#unseen, ...waiting];
-    const { path } = this.#ref;
     // Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2).
-    const isMade = writes.some(({ request }) =>
-      writesOf(request).some((each) => each.op === 'set' && each.path === path),
-    );
-    if (writes.length === 0 || !(isKnown || isMade)) return json;
+    if (writes.length === 0 || !(isKnown || isMadeBy(writes, this.#ref))) return json;
     return this.#fold(json, writes);
   }
 

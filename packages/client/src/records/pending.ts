@@ -1,4 +1,4 @@
-import type { Path, Request, WriteReply } from '@holdfast/protocol';
+import type { Path, RecordDef, Request, WriteReply } from '@holdfast/protocol';
 
 /** The writes of a request, whatever its kind. */
 export function writesOf(request: Request): readonly Extract<Request, { readonly path: Path }>[] {
@@ -8,6 +8,42 @@ export function writesOf(request: Request): readonly Extract<Request, { readonly
 /** Whether one of two paths is at or below the other. */
 export function isNear(one: Path, other: Path): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);
+}
+
+/** What says whose the fields of an object are, and who sees them. */
+export type Mapped = Pick<RecordDef, 'authority' | 'visibility'>;
+
+/**
+ * Whether a write may be a `set`, which makes all of an object. Where not all fields are a client's that is a transaction of
+ * one write of it (records.md §11.2). A patch is none, or guards fields; in a transaction of several objects one looks the same.
+ */
+export function makes(
+  { authority, visibility }: Mapped,
+  request: Request,
+  { op, path }: { readonly op: string; readonly path: Path },
+): boolean {
+  if (op === 'set') return true;
+  if ((authority ?? visibility) === null) return false;
+  if (request.op !== 'transact' || (op !== 'merge' && op !== 'mutate')) return false;
+  return (
+    request.ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
+    request.preconditions.every(
+      (each) =>
+        each.kind === 'fence' ||
+        !isNear(each.path, path) ||
+        (each.kind === 'if_absent' && each.path === path),
+    )
+  );
+}
+
+/** Whether one of these requests makes all of an object, so that it can be shown though nothing is known of it. */
+export function isMadeBy(
+  waiting: readonly { readonly request: Request }[],
+  { record, path }: { readonly record: Mapped; readonly path: Path },
+): boolean {
+  return waiting.some(({ request }) =>
+    writesOf(request).some((each) => each.path === path && makes(record, request, each)),
+  );
 }
 
 type Result = { readonly store_seq: number; readonly noop?: boolean };

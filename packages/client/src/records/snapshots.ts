@@ -29,6 +29,7 @@ export class Snapshots {
   readonly #loaded: Promise<void>;
   readonly #kept = new Map<string, Kept>();
   readonly #dirty = new Set<string>();
+  #left: readonly StoreName[] = [];
   #isLoaded = false;
   #isWriting = false;
 
@@ -46,6 +47,11 @@ export class Snapshots {
   /** Resolves when it is known what there is, or that it cannot be. */
   loaded(): Promise<void> {
     return this.#loaded;
+  }
+
+  /** Whether writes of a page before wait in a store, as far as it is known. */
+  hasLeft(store: StoreName): boolean {
+    return this.#left.includes(store);
   }
 
   get(key: string, record: string): unknown {
@@ -69,6 +75,7 @@ export class Snapshots {
   async #load(): Promise<void> {
     try {
       await this.#desk.room.settings.identified;
+      this.#left = (await this.#cache.waiting?.()) ?? [];
       const image = await this.#cache.load(shelf);
       const entries = image?.loaded?.entries() ?? image?.entries ?? [];
       for (const { value } of entries) call(() => this.#take(value), this.#desk.report);

@@ -191,6 +191,9 @@ export class TransportEntry
       this.#step({ type: 'start' });
     };
     const restore = (): void => {
+      // What a page before has written is shown, too, over what it was written to.
+      const { written } = this.#followed;
+      if (written !== null && snapshots?.hasLeft(written.store) === true) this.#ownWrites();
       const message = snapshots?.get(this.key, this.#followed.record.name);
       if (message !== undefined && isNewer(message, this.#reconciler?.server ?? null)) {
         this.#step({ type: 'envelope', source: 'persisted', message });

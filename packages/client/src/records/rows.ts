@@ -10,6 +10,8 @@ type Known = {
   readonly version: string;
   readonly reading: Reading;
   readonly row: CollectionRow<unknown> | null;
+  /** As it was when no own write bore on it. */
+  readonly settled: CollectionRow<unknown> | null;
 };
 
 /** Makes the rows of a collection: each the same object while nothing of it changes (records.md §14.5). */
@@ -30,8 +32,9 @@ export class Rows {
     const before = this.#known.get(path);
     const isSame = before !== undefined && before.json === json && before.version === version;
     const reading = isSame ? before.reading : this.#read({ json, version }, before?.reading);
-    const row = this.#row({ path, pending, reading }, before?.row ?? null);
-    this.#known.set(path, { json, version, reading, row });
+    const row = this.#row({ path, pending, reading }, before);
+    const settled = pending === 0 ? row : (before?.settled ?? null);
+    this.#known.set(path, { json, version, reading, row, settled });
     return row;
   }
 
@@ -50,14 +53,20 @@ export class Rows {
 
   #row(
     of: { readonly path: Path; readonly pending: number; readonly reading: Reading },
-    known: CollectionRow<unknown> | null,
+    before: Known | undefined,
   ): CollectionRow<unknown> | null {
     const { path, pending, reading } = of;
-    // Of a version that cannot be read the last that could be stays, as it does of a record.
-    if ('fault' in reading) return reading.fault === 'skew' ? known : null;
+    const known = before?.row ?? null;
+    if ('fault' in reading) return reading.fault === 'skew' ? lastOf(before, pending) : null;
     if (known?.value === reading.value && known?.pending === pending) return known;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is read has passed the schema
     const value = reading.value as never;
     return Object.freeze({ key: `rec/${this.#store}/${path}`, value, pending });
   }
+}
+
+/** Of a version that cannot be read the last that could be stays, as it does of a record: with own writes only while they wait. */
+function lastOf(before: Known | undefined, pending: number): CollectionRow<unknown> | null {
+  const last = (pending === 0 ? before?.settled : before?.row) ?? null;
+  return last === null || last.pending === pending ? last : Object.freeze({ ...last, pending });
 }

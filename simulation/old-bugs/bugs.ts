@@ -60,8 +60,8 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a host was woken at once, over and over, for a retry that waited for an answer': {
     mended: '004d004',
     file: 'packages/engine/src/replica/outbox.ts',
-    now: 'if (!this.isJoined || this.unsent === 0 || this.#isHeldUp) return;',
-    was: `if (!this.isJoined || this.unsent === 0) return;
+    now: 'if (waits || !this.isJoined || this.unsent === 0 || this.#isHeldUp) return;',
+    was: `if (waits || !this.isJoined || this.unsent === 0) return;
       const [next] = [...this.queue.values()].filter(isUnsent);
       if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
       if (this.#isHeldUp) return;`,

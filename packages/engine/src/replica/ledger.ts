@@ -23,7 +23,7 @@ export type Books = {
  * Collects what a cache has yet to store: the net change of the committed state and of the outbox since the last batch.
  *
  * 1. One batch is on its way at a time; what changes meanwhile makes the next.
- * 2. A request is sent only when the cache knows that it is about to be (stores.md §18 C2).
+ * 2. A request is sent only when the cache knows that it is about to be (stores.md §18 C2), and of each that was taken back.
  */
 export class Ledger implements Witness {
   readonly #entries = new Map<Path, Leaf | null>();
@@ -31,6 +31,8 @@ export class Ledger implements Witness {
   readonly #requests = new Map<OpId, PendingRequest | null>();
   /** In order, those of which the cache does not know that they are about to be sent. */
   #unprepared: Set<Pending> = new Set();
+  /** Taken back by their makers, of which the cache does not know that. */
+  readonly #withdrawn = new Set<OpId>();
   #isReplaced = false;
   #isTouched = false;
   #batch = 0;
@@ -70,6 +72,16 @@ export class Ledger implements Witness {
   drop(pending: Pending): void {
     this.#unprepared.delete(pending);
     this.#note(pending.opId, null);
+  }
+
+  /** A request was taken back. The next life would send it, after those behind it that went out meanwhile: they wait. */
+  withdraw(opId: OpId): void {
+    this.#withdrawn.add(opId);
+  }
+
+  /** Nothing may be sent before the cache knows what was taken back. */
+  get holdsBack(): boolean {
+    return this.#withdrawn.size > 0;
   }
 
   /** A new channel: all that the cache does not know to be sent is about to be. */
@@ -122,6 +134,7 @@ export class Ledger implements Witness {
     const stored = this.#onItsWay ?? [];
     this.#onItsWay = null;
     for (const opId of stored) {
+      if (!this.#requests.has(opId)) this.#withdrawn.delete(opId);
       const pending = this.#requests.has(opId) ? undefined : queue.get(opId);
       if (pending !== undefined && pending.firstSentAt !== null) pending.isSaved = true;
     }

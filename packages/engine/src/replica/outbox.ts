@@ -154,10 +154,10 @@ export class Outbox {
     return true;
   }
 
-  /** Pushes what may be sent now. */
-  send({ now, wall }: Moment): void {
+  /** Pushes what may be sent now; `waits`: nothing may be. */
+  send({ now, wall }: Moment, waits: boolean): void {
     this.#retryAt = Infinity;
-    if (!this.isJoined || this.unsent === 0 || this.#isHeldUp) return;
+    if (waits || !this.isJoined || this.unsent === 0 || this.#isHeldUp) return;
     for (const pending of this.queue.values()) {
       const { status, isSaved } = pending;
       if (!isUnsent(pending)) continue;

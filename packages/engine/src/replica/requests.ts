@@ -82,7 +82,9 @@ export class Requests {
   /** Withdraws a request that is certain not to be committed (C7). */
   cancel(opId: OpId): void {
     const pending = this.outbox.queue.get(opId);
-    if (pending?.isCertain === true) this.#fail(pending, refuse('cancelled'));
+    if (pending?.isCertain !== true) return;
+    this.#parts.ledger?.withdraw(opId);
+    this.#fail(pending, refuse('cancelled'));
   }
 
   joined(reply: JoinReply, at: { readonly incarnation: string | null } & Moment): void {

@@ -45,6 +45,29 @@ test('C2 what was asked offline is stored as unsent, and again before it is sent
   expect(desk.takePushed()).toEqual(['a']);
 });
 
+test('given a write that waits and one behind it, when the first is taken back, then the second is sent only when the cache knows that: the next life would send the first after it (C2)', () => {
+  const desk = new Desk({ ledger: new Ledger() }).live();
+  const persisted = (): void => {
+    for (let batch = saved(desk.effects); batch !== undefined; batch = saved(desk.effects)) {
+      desk.effects.length = 0;
+      desk.step({ type: 'persisted', batch: batch.batch });
+    }
+  };
+  for (const id of ['a', 'b', 'c']) desk.set(id, id, 1);
+  persisted();
+  expect(desk.takePushed()).toEqual(['a', 'b', 'c']);
+  desk.refuse('a', 'rate_limited', { retry_after_ms: 5000 });
+  for (const id of ['b', 'c']) desk.refuse(id, 'blocked', { client_op_id: 'a' });
+  persisted();
+  expect(desk.takePushed()).toEqual([]);
+  desk.step({ type: 'cancel', opId: 'a' });
+  expect(desk.refusalOf('a')).toBe('cancelled');
+  expect(desk.takePushed()).toEqual([]);
+  expect(requests(saved(desk.effects)?.change)).toEqual([['a', null]]);
+  persisted();
+  expect(desk.takePushed()).toContain('b');
+});
+
 test('S80 cursor, entries, map revisions and outbox are stored together, one batch at a time (P3)', () => {
   const desk = new Desk({ ledger: new Ledger() }).live();
   desk.events([[1, 'set', 'm', { a: 1, b: 1 }]]);

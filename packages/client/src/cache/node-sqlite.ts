@@ -5,7 +5,7 @@ type Value = string | number | null;
 
 /** What is used of a statement of `node:sqlite`. */
 export interface Statement {
-  run(...values: Value[]): unknown;
+  run(...values: Value[]): { readonly changes: number | bigint };
   get(...values: Value[]): Row | undefined;
   all(...values: Value[]): readonly Row[];
 }

@@ -116,7 +116,7 @@ class Rows implements RowStore {
       if (committed === null && own.length === 0) return written;
       const { n } = putPlace(sql, { place, pen: known.pen, head: committed?.head ?? known.head });
       await putRows(sql, n, own);
-      if (committed?.clears === true) this.#clear(sql, n, ['entry', 'map']);
+      if (committed?.clears === true) await this.#clear(sql, n, ['entry', 'map']);
       if (committed !== null) await putRows(sql, n, committed.rows);
       return written;
     });
@@ -140,7 +140,7 @@ class Rows implements RowStore {
     return this.#transact(async ({ sql }) => {
       const known = placeIn(sql, place);
       if (known === null) return;
-      this.#clear(sql, known.n, kinds);
+      await this.#clear(sql, known.n, kinds);
       sql.dropPlace.run(known.n);
     });
   }
@@ -173,9 +173,11 @@ class Rows implements RowStore {
     }
   }
 
-  #clear(sql: Statements, n: number, of: readonly RowKind[]): void {
+  async #clear(sql: Statements, n: number, of: readonly RowKind[]): Promise<void> {
     this.#forgets = true;
-    for (const kind of of) sql.clear[kind].run(n);
+    for (const kind of of) {
+      while (Number(sql.clear[kind].run(n, n).changes) === pageRows) await later(0);
+    }
   }
 
   #begin(): Open {
@@ -245,7 +247,10 @@ function statementsOf(db: Database): Statements {
     waiting: db.prepare('SELECT place FROM place WHERE n IN (SELECT n FROM request)'),
     put: perKind((kind) => `INSERT OR REPLACE INTO ${kind} (n, id, text) VALUES (?, ?, ?)`),
     drop: perKind((kind) => `DELETE FROM ${kind} WHERE n = ? AND id = ?`),
-    clear: perKind((kind) => `DELETE FROM ${kind} WHERE n = ?`),
+    clear: perKind(
+      (kind) =>
+        `DELETE FROM ${kind} WHERE n = ? AND id IN (SELECT id FROM ${kind} WHERE n = ? LIMIT ${pageRows})`,
+    ),
     page: perKind(
       (kind) => `SELECT id, text FROM ${kind} WHERE n = ? AND id > ? ORDER BY id LIMIT ${pageRows}`,
     ),

@@ -76,6 +76,26 @@ describe('an SQLite cache', () => {
     },
   );
 
+  it('lets others have their turn while it forgets many leaves, a thousand at a time', async () => {
+    const cache = sqlite(file);
+    await cache.open?.(termsOf());
+    await cache.load(app);
+    const many = Array.from({ length: 5000 }, (_, n) => [`leaf${n}`, n]);
+    await cache.commit(app, change(1, Object.fromEntries(many)));
+    let turns = 0;
+    let isDone = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await cache.clear(app);
+    isDone = true;
+    expect(turns).toBeGreaterThan(4);
+    expect(await held(cache)).toMatchObject({ leaves: {} });
+    await cache.close?.();
+  });
+
   it('has entries give way to requests when there is no room, and says so once', async () => {
     const terms = termsOf();
     const cache = sqlite(file, { bytesMax: 64 * 1024 });

@@ -1,8 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient } from '@holdfast/client';
-import type { Link } from '@holdfast/client/link';
+import { createClient, type Link } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { createServer, type Server } from '@holdfast/server';

@@ -364,5 +364,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 2600003,
     says: /ConflictError: conflict: path own/,
   },
+  'a write that had been taken back was committed after those behind it': {
+    mended: '2738171',
+    file: 'packages/engine/src/replica/requests.ts',
+    now: 'this.#parts.ledger?.withdraw(opId);',
+    was: '',
+    worlds: 'machines',
+    seed: 2605013,
+    says: /inOrder/,
+  },
   ...viewBugs,
 };

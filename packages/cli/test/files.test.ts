@@ -87,6 +87,10 @@ describe('put-file and get-file', () => {
       const steps = linesOf(get.stderr).map(({ progress }) => (progress as { done: number }).done);
       expect(steps[0]).toBe(1_500_000);
       expect(readFileSync(at('b.copy')).equals(content)).toBe(true);
+      // All came, and the process was killed before it said so.
+      writeFileSync(part, content);
+      expect((await run('get-file', 'demo/main', 'b', at('b.copy'), '--force')).code).toBe(0);
+      expect([readFileSync(at('b.copy')).equals(content), existsSync(part)]).toEqual([true, false]);
       writeFileSync(part, randomBytes(1_500_000));
       const wrong = await run('get-file', 'demo/main', 'b', at('b.copy'), '--force');
       expect([wrong.code, existsSync(part)]).toEqual([1, false]);

@@ -39,6 +39,30 @@ function follow(...args: string[]): { next(): Promise<object>; end(): Promise<nu
   };
 }
 
+test('the log is followed by device, and by several ops at once', slow, async () => {
+  await run('put', 'demo/main', 'w/a', '1');
+  await run('put', 'demo/main', 'w/b', '2');
+  await run('delete', 'demo/main', 'w/a');
+  const { rows: log } = await run('log', 'demo/main', '--path', 'w/*');
+  expect(log.map(({ path, op }) => [path, op])).toEqual([
+    ['w/a', 'delete'],
+    ['w/b', 'set'],
+    ['w/a', 'set'],
+  ]);
+  const tail = ['tail', 'demo/main', '--path', 'w/*'];
+  const both = await run(...tail, '--op', 'set,delete', '--last', '2', '--count', '2');
+  expect(both.rows.map(({ seq }) => seq)).toEqual([log[1]?.['seq'], log[0]?.['seq']]);
+  const device = String(log[1]?.['device']);
+  for (const from of [
+    ['--since', '0'],
+    ['--last', '10'],
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const own = await run(...tail, ...from, '--device', device, '--count', '1');
+    expect(own.rows).toMatchObject([{ path: 'w/b', device }]);
+  }
+});
+
 test('the log is followed, from its last ops on, through filters', slow, async () => {
   for (const [path, value] of [
     ['t/a', '1'],

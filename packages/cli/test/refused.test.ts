@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createServer as createHoldfast } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { cli, devServer, onTerminal, type Ran } from './harness.ts';
+import { cli, devServer, linesOf, onTerminal, type Ran } from './harness.ts';
 
 const site = devServer();
 const slow = { timeout: 120_000 };
@@ -153,4 +153,30 @@ test('a log is followed anew where its server falls silent, and not where that n
   expect(seconds).toBeGreaterThan(40);
   asked[1]?.end('event: error\ndata: {"reason":"unauthorized"}\n\n');
   expect((await told).code).toBe(6);
+});
+
+/** An op of a transaction, as a stream tells it. */
+function opEvent(seq: number): string {
+  const op = { store_seq: seq, op: 'set', path: `p${seq}`, value: seq, device_id: 'd', tx: 3 };
+  return `event: op\ndata: ${JSON.stringify(op)}\n\n`;
+}
+
+test('a log that was lost amid a transaction is followed from before it, and tells nothing twice', async () => {
+  const asked: URLSearchParams[] = [];
+  const server = createHttp((request, response) => {
+    asked.push(new URL(request.url ?? '', 'http://localhost').searchParams);
+    const ready = 'id: 1\nevent: ready\ndata: {"through_seq":1,"incarnation":"first"}\n\n';
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(ready + opEvent(2) + (asked.length === 1 ? '' : `id: 3\n${opEvent(3)}`));
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const of = ['tail', 'demo/main', '--url', url, '--token', 'x', '--timeout', '60s', '--json'];
+  const { code, stdout } = await onTerminal([...of, '--since', '1', '--count', '2']);
+  expect([code, linesOf(stdout).map(({ seq }) => seq)]).toEqual([0, [2, 3]]);
+  expect(asked.map((query) => [query.get('since'), query.get('incarnation')])).toEqual([
+    ['1', null],
+    ['1', 'first'],
+  ]);
 });

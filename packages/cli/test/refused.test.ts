@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttp, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -179,4 +180,22 @@ test('a log that was lost amid a transaction is followed from before it, and tel
     ['1', null],
     ['1', 'first'],
   ]);
+});
+
+test('an export that breaks off fails, and what was there stays as it was', async () => {
+  const server = createHttp((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.write('{"_header":true,"entry_count":2}\n{"path":"a","value":1}\n', () => {
+      response.destroy();
+    });
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const file = join(site.directory, 'export.jsonl');
+  await writeFile(file, 'the last one that was whole');
+  const args = ['export', 'demo/main', file, '--url', url, '--token', 'x', '--json'];
+  expect((await onTerminal(args)).code).not.toBe(0);
+  expect(await readFile(file, 'utf8')).toBe('the last one that was whole');
+  expect(existsSync(`${file}.part`)).toBe(false);
 });

@@ -40,6 +40,25 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
 });
 
+test('S94 an op waits seven days for a webhook that has not come so far, and no longer', async () => {
+  const clock = new VirtualClock();
+  let ahead = 0;
+  const storage = memory({ now: () => clock.wall() + ahead });
+  const here = await world({ storage, clock, retention: { ms: HOUR, ops: 1 } });
+  const row = { id: 'w', store: here.storeId, url: 'https://there.example', secret: 's' };
+  // Nobody delivers to it: the server reads its webhooks when it starts.
+  await storage.webhooks.create({ ...row, patterns: ['**'], ops: null, insertedAt: 0 }, 20);
+  const peer = await here.joined({ device: 'writer' });
+  for (const path of ['a', 'b', 'c']) await put(peer, path, 1);
+  const standing = async () => (await storage.open(here.storeId))?.oldestSeq;
+  ahead = HOUR + 7 * 24 * HOUR - 1_200_000;
+  await clock.pass(600_000);
+  expect(await standing()).toBe(1);
+  ahead += 600_001;
+  await clock.pass(600_000);
+  await expect.poll(standing).toBe(3);
+});
+
 test('S94 what may be forgotten is looked for every ten minutes', async () => {
   const { clock, standing, write } = await aged({ ms: 1, ops: 5 });
   await write(12, 'old');

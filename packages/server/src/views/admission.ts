@@ -4,7 +4,7 @@ import { isRefusal, RejectedError } from '@holdfast/protocol';
 import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
 import { inTime } from '../host/in-time.ts';
-import { canonical, canonicalJson } from './canonical.ts';
+import { canonical, canonicalJson, isShallow } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
 import type { Soon } from './env.ts';
 import { passGate, type Passed } from './gate.ts';
@@ -127,6 +127,8 @@ export class Admission {
   /** Passes params through the schema of a view, which may take as long as a mount. */
   passParams(view: ViewDefinition, given: unknown): Soon<PassedParams> {
     const { name, mountTimeout, params } = view;
+    // Strangers send it: what would be too deep for the stack is not looked at.
+    if (!isShallow(given)) return judged({ issues: [{ path: [], message: 'nested too deeply' }] });
     const passing = passGate(params, given);
     if (!(passing instanceof Promise)) return judged(passing);
     return this.#inTime('params', mountTimeout, () => passing).then(judged, (error: unknown) =>

@@ -22,6 +22,12 @@ function isJson(value: unknown, depth: number): boolean {
   return Object.values(value).every((part) => part === undefined || isJson(part, depth + 1));
 }
 
+/** Whether it is nested no deeper than anything here is looked into. */
+export function isShallow(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth <= DEPTH_MAX && Object.values(value).every((part) => isShallow(part, depth + 1));
+}
+
 function sorted(part: unknown): unknown {
   if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
   const members = Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1));

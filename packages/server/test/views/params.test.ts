@@ -107,3 +107,29 @@ it('V28 what a server has forgotten of a client it does not say to have (views.m
   const again = await at(open, 'one', { instance, version: 1 });
   expect(again.joined).toMatchObject({ resumed: true, resend: false });
 });
+
+const nested = (levels: number): unknown =>
+  JSON.parse(`{"deep":${'['.repeat(levels)}${']'.repeat(levels)}}`);
+
+it('params that are nested without measure are refused like all that cannot be, though a schema takes them, and the view goes on', async () => {
+  const shelf = view({
+    name: 'Shelf',
+    params: z.object({ deep: z.any() }),
+    render: () => ({}),
+    onParams: () => undefined,
+  });
+  const { connect, server } = await world({ app: app({ views: [shelf] }) });
+  const root = new Root(await connect(), 'Shelf', 'a');
+  const refused = { status: 'error', response: { reason: 'invalid_params' } };
+  for (const levels of [101, 3000]) {
+    const join = { module: 'Shelf', id: 'a', capver: 4, params: nested(levels) };
+    expect(await root.join(join)).toMatchObject(refused);
+  }
+  await root.join({ module: 'Shelf', id: 'a', capver: 4, params: nested(100) });
+  await root.envelope();
+  for (const levels of [101, 3000]) {
+    expect(await root.ask('params', { params: nested(levels) })).toMatchObject(refused);
+  }
+  expect(await root.ask('params', { params: nested(99) })).toMatchObject({ status: 'ok' });
+  expect(server.describe().views).toHaveLength(1);
+});

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, test } from 'vitest';
-import { cli, type Ran, devServer } from './harness.ts';
+import { sqlite } from '@holdfast/server/storage/sqlite';
+import { expect, onTestFinished, test } from 'vitest';
+import { cli, type Ran, devServer, temporaryDirectory } from './harness.ts';
 
 const site = devServer();
 
@@ -88,6 +89,25 @@ test(
     const refused = await as(token, 'put', 'demo/desk', 'team/ann', '1');
     expect(refused).toMatchObject({ code: 6, error: { code: 'path_not_allowed' } });
     expect((await as(token, 'entries', 'demo/desk')).rows).toMatchObject([{ path: 'tickets/1' }]);
+  },
+);
+
+test(
+  'a token that is made on a data directory has its paths, too, and opens one org',
+  slow,
+  async () => {
+    const { path, remove } = await temporaryDirectory();
+    onTestFinished(remove);
+    const make = (...args: string[]): Promise<Ran> =>
+      cli(['tokens', 'create', '--data', path, ...args]);
+    expect((await make('--org', 'acme', '--may-read', 'tickets/**')).code).toBe(0);
+    expect((await make('--store', 'acme/a,other/b')).error['message']).toContain('one org only');
+    const storage = sqlite({ directory: path });
+    const made = await storage.tokens.list('acme');
+    await storage.close();
+    expect(made.map(({ pathRules }) => pathRules)).toEqual([
+      [{ pattern: 'tickets/**', allow: ['read'] }],
+    ]);
   },
 );
 

@@ -7,11 +7,19 @@ import { Sorted } from './sorted.ts';
 /** So many objects of a range are looked up at a time. */
 const PIECE = 500;
 
+/** Sorts part by part. */
+type Sorting = (
+  places: readonly Place[],
+  compare: (a: Place, b: Place) => number,
+) => Generator<void, readonly Place[], undefined>;
+
 /** An object that has come to another place; null: it has none. */
 export type Move = { readonly was: Place | null; readonly is: Place | null };
 
 /**
  * All objects of a record in the order of a declared index, kept up to date by what changes; queries look up ranges of it.
+ *
+ * It is made at once, which costs less than to put in one object after the other: first all are gathered, then sorted.
  */
 export class Ordering {
   readonly #orders: readonly Order[];
@@ -27,6 +35,19 @@ export class Ordering {
 
   has(path: Path): boolean {
     return this.#places.has(path);
+  }
+
+  /** Takes in objects that are not looked for before they are sorted. */
+  gather(rows: readonly Row[]): void {
+    for (const { path, value } of rows) {
+      const place = this.#placeOf(path, value);
+      if (place !== null) this.#places.set(path, place);
+    }
+  }
+
+  /** Sorts what was gathered, part by part: others may have their turns in between. */
+  *arrange(sorting: Sorting): Generator<void, void, undefined> {
+    this.#sorted.load(yield* sorting([...this.#places.values()], this.compare));
   }
 
   /** Takes in what objects have become; which of them have another place by it. */

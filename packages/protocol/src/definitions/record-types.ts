@@ -210,7 +210,7 @@ export type RecordSpec<
   /**
    * By what the server finds the rows of collections, each a field or several. A query whose `where` says what the first fields are,
    * or compares the next one, looks only at the objects that fit; one that says no more, and is in the order of the rest, holds
-   * no more than its window. The rows are the same without.
+   * no more than its window. The rows are the same without. Made when it is first of use, and kept as long as the store is open.
    */
   readonly indexes?: readonly (
     | ScalarField<ValueOf<S, F>>

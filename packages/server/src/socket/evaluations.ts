@@ -2,33 +2,34 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import { planOf } from '@holdfast/engine/collection';
 import { Scope, type Tree } from '@holdfast/engine/data';
 import { Veil } from '@holdfast/engine/gate';
-import { asGlob, globOf, type Path, type RecordDef, type Seq } from '@holdfast/protocol';
+import { asGlob, globOf, type Path, type Seq } from '@holdfast/protocol';
 import { canonicalJson, encodeStored } from '@holdfast/protocol/record';
 import type { Crowd } from '../host/crowd.ts';
 import type { StoreHost } from '../host/store-host.ts';
-import { Neighbourhood } from './neighbourhood.ts';
-import { writtenBy } from './ops.ts';
+import type { Indexes } from './indexes.ts';
+import { touchedBy } from './ops.ts';
 import { everything, patternOf } from './scope.ts';
-import { indexKeyOf, IndexUse, SharedIndex } from './shared-index.ts';
+import { IndexUse } from './shared-index.ts';
 import { type QueryTerms, SharedQuery } from './shared-query.ts';
 
 /** Hears when the windows of queries have moved on. */
 export type Watcher = { moved(tree: Tree, at: Seq): void };
 
+/** Who goes on piece by piece, and by what rows are found. */
+type EvaluationsRoom = { readonly crowd: Crowd; readonly indexes: Indexes };
+
 /** The queries of one store that are open: each evaluated once for all who share it (records.md §14.2.3). */
 export class Evaluations {
   readonly #host: StoreHost;
   readonly #crowd: Crowd;
+  readonly #indexes: Indexes;
   readonly #shared = new Map<string, SharedQuery>();
-  /** By the templates of records, which are as many as are declared. */
-  readonly #near = new Map<string, Neighbourhood>();
-  /** Those that queries use, by what they are of. */
-  readonly #indexes = new Map<string, SharedIndex>();
   readonly #watchers = new Set<Watcher>();
 
-  constructor(host: StoreHost, crowd: Crowd) {
+  constructor(host: StoreHost, { crowd, indexes }: EvaluationsRoom) {
     this.#host = host;
     this.#crowd = crowd;
+    this.#indexes = indexes;
   }
 
   /** How many there are. */
@@ -46,45 +47,26 @@ export class Evaluations {
   }
 
   #opened(key: string, terms: QueryTerms): SharedQuery {
-    const near = this.#nearOf(terms.def);
-    const use = this.#useFor(terms, near);
+    const near = this.#indexes.nearOf(terms.def);
+    const use = this.#useFor(terms);
     const shared = new SharedQuery(key, apart(terms), { near, use });
-    const stateNow = (): Tree => this.#host.view().tree;
-    if (use !== null) this.#join(use.index, stateNow);
+    if (use !== null) this.#indexes.join(use.index);
     this.#shared.set(key, shared);
-    shared.load(stateNow, this.#crowd);
+    shared.load(() => this.#host.view().tree, this.#crowd);
     return shared;
   }
 
   /** The index that serves a query. It has the objects as they are: who may read only parts of them is not shown what lies there. */
-  #useFor({ def, query, readable }: QueryTerms, near: Neighbourhood): IndexUse | null {
+  #useFor({ def, query, readable }: QueryTerms): IndexUse | null {
     const plan = readable.isWhole ? planOf(def, query) : null;
-    if (plan === null) return null;
-    const index = this.#indexes.get(indexKeyOf(def, plan)) ?? new SharedIndex(def, plan, near);
-    return new IndexUse(index, plan);
-  }
-
-  #join(index: SharedIndex, stateNow: () => Tree): void {
-    index.users += 1;
-    if (this.#indexes.get(index.key) === index) return;
-    this.#indexes.set(index.key, index);
-    index.load(stateNow, this.#crowd);
-  }
-
-  #nearOf({ path }: RecordDef): Neighbourhood {
-    const near = this.#near.get(path) ?? new Neighbourhood(path);
-    this.#near.set(path, near);
-    return near;
+    return plan && new IndexUse(this.#indexes.of(def, plan), plan);
   }
 
   release(shared: SharedQuery): void {
     shared.users -= 1;
     if (shared.users > 0) return;
     this.#shared.delete(shared.key);
-    const index = shared.use?.index;
-    if (index === undefined) return;
-    index.users -= 1;
-    if (index.users === 0) this.#indexes.delete(index.key);
+    if (shared.use !== null) this.#indexes.leave(shared.use.index);
   }
 
   /** Tells a watcher after each commit until the returned function is called. */
@@ -93,13 +75,12 @@ export class Evaluations {
     return () => this.#watchers.delete(watcher);
   }
 
-  /** Takes in what was committed. */
+  /** Takes in what was committed, and what indexes have become by it. */
   follow(ops: readonly LoggedOp[]): void {
     const at = ops.at(-1)?.seq;
     if (this.#shared.size === 0 || at === undefined) return;
     const { tree } = this.#host.view();
-    const paths = new Set(ops.flatMap(pathsOf));
-    for (const index of this.#indexes.values()) index.touch(tree, paths);
+    const paths = new Set(ops.flatMap(touchedBy));
     this.#move(tree, at, (shared) => [...paths].flatMap((path) => shared.movedBy(tree, path)));
   }
 
@@ -156,9 +137,4 @@ function keyOf({ def, query, readable }: QueryTerms): string {
     each instanceof Veil ? each.rowsName(def.name) : each.name,
   );
   return canonicalJson(encodeStored([def.name, query, rules, bounds]));
-}
-
-/** The paths that an op wrote, and those of the leaves that vanished by it. */
-function pathsOf(op: LoggedOp): readonly Path[] {
-  return [...writtenBy(op), ...op.removed.map(({ path }) => path)];
 }

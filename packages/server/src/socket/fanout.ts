@@ -9,6 +9,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Stores } from '../host/stores.ts';
 import { Evaluations } from './evaluations.ts';
 import { Group, type Listener } from './group.ts';
+import type { Indexes } from './indexes.ts';
 import { writtenBy } from './ops.ts';
 import type { Flusher } from './outbox.ts';
 import type { ChannelScope } from './scope.ts';
@@ -65,9 +66,9 @@ export class Fanout {
   /** The state at the cursor, kept while there is somebody from whom values hide something. */
   #before: Tree | null = null;
 
-  constructor(host: StoreHost, { clock, flusher, stores, crowd }: FanoutRoom) {
+  constructor(host: StoreHost, { clock, flusher, stores, crowd }: FanoutRoom, indexes: Indexes) {
     this.#host = host;
-    this.evaluations = new Evaluations(host, crowd);
+    this.evaluations = new Evaluations(host, { crowd, indexes });
     this.#viewers = new Viewers({ clock, patrol: stores.patrol, evaluations: this.evaluations });
     this.#clock = clock;
     this.#flusher = flusher;

@@ -126,3 +126,8 @@ export function* writtenBy({ op, path, value }: LoggedOp): Generator<Path> {
   if ((op !== 'set' && op !== 'merge') || !isPlainObject(value)) return;
   for (const [leaf] of flatten(path, value)) yield leaf;
 }
+
+/** The paths that an op wrote, and those of the leaves that vanished by it. */
+export function touchedBy(op: LoggedOp): readonly Path[] {
+  return [...writtenBy(op), ...op.removed.map(({ path }) => path)];
+}

@@ -12,6 +12,7 @@ import type { Stores } from '../host/stores.ts';
 import type { Storage } from '../storage/port.ts';
 import { Fanout, type FanoutRoom } from './fanout.ts';
 import type { Roots, Transfers } from '../views/index.ts';
+import { Indexes } from './indexes.ts';
 import type { Flusher } from './outbox.ts';
 import type { Seeds } from './seeds.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -55,12 +56,16 @@ type HeldFanout = { readonly fanout: Fanout; users: number; timer: unknown };
 /** The fan-out of each open store, kept while a channel uses it, and until nobody may come back to go on. */
 export class Fanouts {
   readonly #byHost = new Map<StoreHost, HeldFanout>();
+  /** They outlast the fan-out, as long as the store is open. */
+  readonly #indexes = new WeakMap<StoreHost, Indexes>();
   #isClosed = false;
 
   hold(host: StoreHost, room: FanoutRoom): { readonly fanout: Fanout; release(): void } {
     let held = this.#byHost.get(host);
     if (held === undefined) {
-      held = { fanout: new Fanout(host, room), users: 0, timer: null };
+      const indexes = this.#indexes.get(host) ?? new Indexes(host, room.crowd);
+      this.#indexes.set(host, indexes);
+      held = { fanout: new Fanout(host, room, indexes), users: 0, timer: null };
       this.#byHost.set(host, held);
     }
     const kept = held;

@@ -1,15 +1,15 @@
-import { type Move, Ordering, type Plan } from '@holdfast/engine/collection';
-import { readIn, Scope, type Tree } from '@holdfast/engine/data';
+import { type Move, Ordering, type Plan, type Row } from '@holdfast/engine/collection';
+import { readIn, Scope, sorting, type Tree } from '@holdfast/engine/data';
 import { objectsOf } from '@holdfast/engine/gate';
 import type { Path, RecordDef } from '@holdfast/protocol';
 import type { Crowd } from '../host/crowd.ts';
 import type { Neighbourhood } from './neighbourhood.ts';
-import { inPieces } from './pieces.ts';
+import { inPieces, inTurns } from './pieces.ts';
 import { everything, patternOf } from './scope.ts';
 
 const whole = new Scope(everything.map(patternOf));
 
-/** A declared index of a record in one store, and one direction: all queries that use it share it, and it goes with the last. */
+/** A declared index of a record in one store, and one direction: all queries that use it share it. */
 export class SharedIndex {
   readonly key: string;
   readonly ordering: Ordering;
@@ -36,19 +36,23 @@ export class SharedIndex {
   /** Takes in all objects that there are: at once where they are few, else a piece in each turn, as long as it is in use. */
   load(stateNow: () => Tree, crowd: Crowd): void {
     const tree = stateNow();
-    const rest = inPieces(objectsOf(tree, this.#def), {
-      crowd,
-      isWanted: () => this.users > 0,
-      take: (found) => {
-        this.#change(tree, found);
-      },
-    });
-    this.loading =
-      rest?.then(() => {
-        this.loading = null;
-        this.#change(stateNow(), this.#late);
-        this.#late.clear();
-      }) ?? null;
+    const turns = { crowd, isWanted: () => this.users > 0 };
+    const take = (found: readonly Path[]): void => this.ordering.gather(rowsOf(tree, found));
+    const rest = inPieces(objectsOf(tree, this.#def), { ...turns, take });
+    const parts = this.ordering.arrange(sorting);
+    if (rest === null) Array.from(parts);
+    else {
+      this.loading = rest
+        .then(() => inTurns(() => parts.next().done === true, turns))
+        .then(() => this.#finish(stateNow()));
+    }
+  }
+
+  /** All is in; what was touched meanwhile comes last. */
+  #finish(tree: Tree): void {
+    this.loading = null;
+    this.#change(tree, this.#late);
+    this.#late.clear();
   }
 
   /** Takes in what was written, before queries are told. */
@@ -68,9 +72,12 @@ export class SharedIndex {
   }
 
   #change(tree: Tree, objects: Iterable<Path>): readonly Move[] {
-    const rows = Array.from(objects, (path) => ({ path, value: readIn(tree, whole, path)?.value }));
-    return this.ordering.change(rows);
+    return this.ordering.change(rowsOf(tree, objects));
   }
+}
+
+function rowsOf(tree: Tree, objects: Iterable<Path>): readonly Row[] {
+  return Array.from(objects, (path) => ({ path, value: readIn(tree, whole, path)?.value }));
 }
 
 /** Names an ordering among those of a store. */

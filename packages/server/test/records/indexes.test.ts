@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Peer, WireFrame } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { topic, world, type World } from '../conversation/world.ts';
-import { person, transact, write } from './site.ts';
+import { http, person, transact, write } from './site.ts';
 
 const Task = record({
   name: 'task',
@@ -38,21 +38,23 @@ async function site(tasks: { readonly [id: string]: Task } = {}, isRead = false)
   made.server.record(Task, isRead ? { read: () => true } : {});
   const writer = await made.joined({ device: 'first' }, silent);
   await write(writer, { op: 'set', path: 'tasks', value: tasks });
+  await writer.ask(topic, 'phx_leave', {});
   return made;
 }
 
 /** How many objects have been looked at from now on: for indexes, and for queries of their own. */
 function counted() {
   const spies = [
+    vi.spyOn(Ordering.prototype, 'gather'),
     vi.spyOn(Ordering.prototype, 'change'),
     vi.spyOn(Evaluation.prototype, 'change'),
   ] as const;
   onTestFinished(() => spies.forEach((spy) => spy.mockRestore()));
   return () => {
-    const [forIndexes, forQueries] = spies.map(({ mock }) =>
+    const [gathered = 0, changed = 0, forQueries = 0] = spies.map(({ mock }) =>
       mock.calls.reduce((sum, [rows]) => sum + rows.length, 0),
     );
-    return { forIndexes, forQueries };
+    return { forIndexes: gathered + changed, forQueries };
   };
 }
 
@@ -153,15 +155,25 @@ describe('With a declared index', () => {
     const peer = await made.joined({ device: 'd1' }, silent);
     const writer = await made.joined({ device: 'd2' }, silent);
     const spec = { where: { team: 'team1' }, orderBy: 'rank' };
+    let parts = 0;
+    // It would not end as long as it is wanted.
+    const arranging = vi.spyOn(Ordering.prototype, 'arrange').mockImplementationOnce(function* () {
+      for (; ; parts += 1) yield;
+    });
+    onTestFinished(() => arranging.mockRestore());
     peer.push(topic, 'query_open', { sub: 'a', record: 'task', spec });
     await expect.poll(() => made.server.describe().queries).toBe(1);
     peer.cut();
     await expect.poll(() => made.server.describe().queries).toBe(0);
     const looks = counted();
+    const done = parts;
     await write(writer, { op: 'set', path: 'tasks/t0001/rank', value: 9000 });
     expect(looks()).toEqual({ forIndexes: 0, forQueries: 0 });
-    const { rows } = await opened(writer, 'b', { ...spec, orderBy: [['rank', 'desc']], limit: 1 });
-    expect(rows).toEqual(['tasks/t0001']);
+    // Made anew: a half would do as little as none.
+    const { rows } = await opened(writer, 'b', spec);
+    expect(rows).toHaveLength(10);
+    expect([rows?.[0], rows?.at(-1)]).toEqual(['tasks/t0301', 'tasks/t0001']);
+    expect(parts).toBe(done);
   });
 
   test('windows follow what comes, changes and goes', async () => {
@@ -201,7 +213,7 @@ describe('With a declared index', () => {
     expect(shownTo(peer, 'some')).toEqual(some.toSorted().slice(0, 5));
   });
 
-  test('it is kept up to date as long as a query uses it, and no longer', async () => {
+  test('it is kept up to date, at a look for each object whose fields it is of', async () => {
     const made = await site({ a: { title: 'a', team: 'a', rank: 1 } });
     const looks = counted();
     const peer = await made.joined({}, silent);
@@ -212,10 +224,51 @@ describe('With a declared index', () => {
     expect(looks()).toEqual({ forIndexes: 2, forQueries: 1 });
     // What it is not of moves nothing.
     await write(peer, { op: 'set', path: 'tasks/a/title', value: 'b' });
-    await peer.ask(topic, 'query_close', { sub: 'a' });
-    await write(peer, { op: 'set', path: 'tasks/a/rank', value: 3 });
     await peer.ask(topic, 'status', {});
     expect(looks()).toEqual({ forIndexes: 2, forQueries: 1 });
+  });
+
+  test('who closes the only query and opens it again finds it there, with what was written meanwhile', async () => {
+    const made = await site(many);
+    const peer = await made.joined({}, silent);
+    const spec = { where: { team: 'team0', title: { ne: 'x' } }, limit: 2 };
+    await opened(peer, 'a', spec);
+    await peer.ask(topic, 'query_close', { sub: 'a' });
+    const looks = counted();
+    await write(peer, { op: 'delete', path: 'tasks/t0000' });
+    await write(peer, { op: 'set', path: 'tasks/t2999/team', value: 'team0' });
+    expect(looks()).toEqual({ forIndexes: 2, forQueries: 0 });
+    const again = await opened(peer, 'a', { ...spec, limit: 100 });
+    expect(again.rows).toHaveLength(10);
+    expect(again.rows?.at(-1)).toBe('tasks/t2999');
+    expect(looks()).toEqual({ forIndexes: 2, forQueries: 10 });
+  });
+
+  test('it is there even after all who had joined the store have left, with what was written meanwhile', async () => {
+    const made = await site(many);
+    const first = await made.joined({ device: 'd1' }, silent);
+    const spec = { where: { team: 'team1' }, orderBy: 'rank', limit: 2 };
+    await opened(first, 'a', spec);
+    const looks = counted();
+    await first.ask(topic, 'phx_leave', {});
+    const body = { title: 'new', team: 'team1', rank: 0 };
+    expect((await http(made, 'PUT', 'entries/tasks/new', { body })).status).toBe(200);
+    expect(looks()).toEqual({ forIndexes: 1, forQueries: 0 });
+    const second = await made.joined({ device: 'd2' }, silent);
+    expect((await opened(second, 'a', spec)).rows).toEqual(['tasks/new', 'tasks/t0001']);
+    expect(looks()).toEqual({ forIndexes: 1, forQueries: 0 });
+  });
+
+  test('of a store that is purged and made anew it has nothing', async () => {
+    const made = await site(many);
+    const first = await made.joined({ device: 'd1' }, silent);
+    const spec = { where: { team: 'team1' }, orderBy: 'rank', limit: 2 };
+    await opened(first, 'a', spec);
+    await made.server.stores.purge(made.storeId);
+    await made.server.stores.create('demo/main');
+    const second = await made.joined({ device: 'd2' }, silent);
+    await write(second, { op: 'set', path: 'tasks/b', value: { title: 'b', team: 'team1' } });
+    expect((await opened(second, 'a', spec)).rows).toEqual(['tasks/b']);
   });
 
   test('an object is there that has come by another field, and it is there until its last field is gone', async () => {

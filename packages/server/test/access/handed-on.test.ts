@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createClient } from '@holdfast/client';
 import type { RateLimits } from '@holdfast/server';
 import { expect, onTestFinished, test } from 'vitest';
 import { principals } from '../conversation/principals.ts';
@@ -48,4 +49,15 @@ test('who may not take part in presence, or has rates of its own, makes tokens o
   const again = await world({ data, authenticate, rates: {} });
   expect(await standing(again, ofMute)).toEqual(['error', '7']);
   expect(await standing(again, free)).toEqual(['ok', '1000']);
+});
+
+test('who ends at a part of a millisecond ends at the whole one before, for clients and for tokens made in their name', async () => {
+  const ends = Date.now() + 3_600_000;
+  const home = await world({ authenticate: principals({ ann: { expiresAt: ends + 0.75 } }) });
+  const client = createClient({ url: home.url, token: 'ann' });
+  onTestFinished(() => client.close());
+  await client.store('demo/main').ready;
+  const headers = { Authorization: `Bearer ${await made(home, 'ann')}` };
+  const who = await fetch(`${home.url}/api/whoami`, { headers });
+  expect(JSON.stringify(await who.json())).toContain(new Date(ends).toISOString());
 });

@@ -8,6 +8,7 @@ import { invalidParam, notFound, refused } from './errors.ts';
 import { identify, needScope } from './identify.ts';
 import { queryOf } from './query.ts';
 import { writeTime } from './time.ts';
+import { turn } from './turns.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -62,6 +63,8 @@ async function* acts(
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return;
     from = last.number;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await turn();
   }
 }
 

@@ -6,7 +6,7 @@ import type { FileContent } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
 import { type Exported, linesOf } from './exported.ts';
 import { streamOf } from './stream-of.ts';
-import { turn } from './turns.ts';
+import { turn, TURN_LEAVES } from './turns.ts';
 
 const BLOCK = 512;
 const PIECE_BYTES = 64 * 1024;
@@ -32,7 +32,7 @@ async function* archive(
     await turn();
   }
   yield* member('entries.jsonl', size, linesOf(exported));
-  for (const content of contentsOf(exported)) {
+  for (const content of await contentsOf(exported)) {
     const bytes = await files.open(content);
     if (bytes === null) throw new Error(`The content ${content.hash} is not there.`);
     yield* member(`blobs/${content.hash.replace('sha256:', '')}`, content.size, bytes);
@@ -42,9 +42,13 @@ async function* archive(
 }
 
 /** What the entries name, each once. */
-function contentsOf({ tree, scope }: Exported): readonly FileContent[] {
+async function contentsOf({ tree, scope }: Exported): Promise<readonly FileContent[]> {
   const found = new Map<string, FileContent>();
+  let passed = 0;
   for (const entry of entriesIn(tree, scope)) {
+    passed += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (passed % TURN_LEAVES === 0) await turn();
     const content = entry?.type === 'file' ? contentOf(entry.value) : null;
     if (content !== null) found.set(content.hash, content);
   }

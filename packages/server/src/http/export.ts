@@ -14,12 +14,13 @@ import { writeTime } from './time.ts';
 import { turn, TURN_LEAVES } from './turns.ts';
 
 const parameters = new Set(['format']);
+const formats: ReadonlySet<string> = new Set(['jsonl', 'sqlite', 'tar']);
 
 /** `GET …/export`: the entries of one moment, streamed; leases stay behind (stores.md §13.4.1). */
 export function routeExport(app: Hono, deps: HttpDeps): void {
   app.get('/api/stores/:org/:store/export', async (c) => {
     const { format = 'jsonl' } = queryOf(c, parameters);
-    const exported = await stateOf(c, deps, format === 'tar');
+    const exported = await stateOf(c, deps, format);
     if (format === 'jsonl') {
       const bytes = streamOf(linesOf(exported), deps);
       return answer(bytes, exported, { type: 'application/x-ndjson', ending: 'jsonl' });
@@ -28,19 +29,18 @@ export function routeExport(app: Hono, deps: HttpDeps): void {
       const bytes = await exportSqlite(exported, deps);
       return answer(bytes, exported, { type: 'application/vnd.sqlite3', ending: 'db' });
     }
-    if (format === 'tar') {
-      const bytes = exportTar(exported, deps);
-      return answer(bytes, exported, { type: 'application/x-tar', ending: 'tar' });
-    }
-    throw invalidParam('format is jsonl, sqlite or tar.');
+    const bytes = exportTar(exported, deps);
+    return answer(bytes, exported, { type: 'application/x-tar', ending: 'tar' });
   });
 }
 
-async function stateOf(c: Context, deps: HttpDeps, withFiles: boolean): Promise<Exported> {
+async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Exported> {
   const principal = await identify(deps, c);
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:read');
-  if (withFiles) needScope(principal, 'files:read');
+  // Before all entries are counted.
+  if (!formats.has(format)) throw invalidParam('format is jsonl, sqlite or tar.');
+  if (format === 'tar') needScope(principal, 'files:read');
   const { tree, seq, scope } = await deps.withStore(row.id, (store) => ({
     ...store.view(),
     scope: readableIn(deps, principal, store),

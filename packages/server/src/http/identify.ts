@@ -144,7 +144,8 @@ export function readableThen(
 
 /** Reads are charged where it becomes known who asks (stores.md §12.2). */
 function isRead({ req }: Context): boolean {
-  return req.method === 'GET' || req.method === 'HEAD' || req.path.endsWith('/entries/batch');
+  const isBatch = req.method === 'POST' && req.path.endsWith('/entries/batch');
+  return isBatch || req.method === 'GET' || req.method === 'HEAD';
 }
 
 function chargeRead(c: Context, { refusal, standing }: Charge): void {

@@ -1,3 +1,4 @@
+import { setImmediate as loop } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { set, topic, world } from '../conversation/world.ts';
 import { type Ask, World } from './world.ts';
@@ -182,6 +183,23 @@ test('acts are filtered and paged; wrong parameters are refused', async () => {
   for (const query of ['limit=0', 'limit=1001', 'before=0', 'before=x', 'nothing=1']) {
     expect((await ask('GET', `/api/audit?${query}`)).status, query).toBe(400);
   }
+});
+
+test('a log of acts is looked through page by page for what is asked, and others have their turns in between', async () => {
+  const home = new World();
+  const { ask } = await home.token();
+  const act = { act: 'store.archived', org: 'acme', actor: 'x', target: null, details: {} };
+  const row = { ...act, at: home.clock.at, store: null };
+  await Promise.all(Array.from({ length: 9000 }, () => home.storage.audit.note(row)));
+  const asking = actsOf(ask, '?actor=nobody');
+  let found: readonly Told[] | null = null;
+  let turns = 0;
+  for (; found === null; turns += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    found = await Promise.race([asking, loop(null)]);
+  }
+  expect(found).toEqual([]);
+  expect(turns).toBeGreaterThan(5);
 });
 
 test('an act that cannot be noted is done and answered, and the operator is told', async () => {

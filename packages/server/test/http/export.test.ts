@@ -13,6 +13,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as loop } from 'node:timers/promises';
+import { defaultLimits } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { World } from './world.ts';
@@ -177,6 +179,42 @@ function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
     },
   });
 }
+
+test('a format that does not exist is refused before a store is looked at', async () => {
+  const world = new World({ withStore: () => Promise.reject(new Error('it was opened')) });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  expect((await ask('GET', `${S}/export?format=jsonl`)).status).toBe(500);
+  expect((await ask('GET', `${S}/export?format=zip`)).status).toBe(400);
+  expect((await world.as(null)('GET', `${S}/export?format=zip`)).status).toBe(401);
+});
+
+test('the contents of a large archive are looked for in turns', async () => {
+  const world = new World({ limits: { ...defaultLimits, max_json_body: 1_000_000 } });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  for (const key of ['a', 'b', 'c']) {
+    const map = Object.fromEntries(Array.from({ length: 8000 }, (_, at) => [`n${at}`, 1]));
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('PUT', `${S}/entries/${key}`, map)).status).toBe(200);
+  }
+  const { raw } = await world.token();
+  const headers = { authorization: `Bearer ${raw}` };
+  const { body } = await world.app.request(`${S}/export?format=tar`, { headers });
+  const reader = body?.getReader();
+  const turnsOfReads: number[] = [];
+  for (let isOver = false; !isOver;) {
+    const reading = reader?.read();
+    let turns = 0;
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    while ((await Promise.race([reading, loop(null)])) === null) turns += 1;
+    turnsOfReads.push(turns);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    isOver = (await reading)?.done !== false;
+  }
+  // The lines are counted at first, and looked at for contents when all are sent.
+  expect(turnsOfReads.slice(1).some((turns) => turns >= 3)).toBe(true);
+});
 
 test('of the databases that nobody reads there are sixteen at most', async () => {
   const { get } = await open();

@@ -63,6 +63,15 @@ test('S103 reads are counted apart, repeats are free, and a transaction counts a
   expect((await ask('GET', `${S}/entries`)).status).toBe(429);
 });
 
+test('what is written at a path that ends as the address of a batch is charged as a write only', async () => {
+  const { ask } = await open();
+  const path = `${S}/entries/list/entries/batch`;
+  expect((await ask('PUT', path, 1)).headers.get('x-ratelimit-limit')).toBe('100');
+  expect((await ask('DELETE', path)).headers.get('x-ratelimit-limit')).toBe('100');
+  const read = await ask('POST', `${S}/entries/batch`, { paths: ['a'] });
+  expect(read.headers.get('x-ratelimit-remaining')).toBe('49');
+});
+
 test('what no bucket can ever hold is too_many_ops, not rate_limited for ever', async () => {
   const { ask } = await open({ limits: defaultLimits });
   const ops = Array.from({ length: 101 }, (_, at) => ({ op: 'delete', path: `x${at}` }));

@@ -19,6 +19,11 @@ async function start(data: string, moment: string): Promise<{ child: ChildProces
   return { child, at: `${url}/api/stores/demo/main/files/a` };
 }
 
+/** Where the same content is downloaded by its name. */
+function byHashAt(at: string): string {
+  return at.replace(/stores\/.*/, `files/${hashOf(text)}`);
+}
+
 async function killAt(data: string, moment: string, rest: object): Promise<void> {
   const { child, at } = await start(data, moment);
   const answer = fetch(at, { method: 'PUT', body: text, headers, ...rest }).catch(() => null);
@@ -28,7 +33,7 @@ async function killAt(data: string, moment: string, rest: object): Promise<void>
   expect(await answer).toBeNull();
 }
 
-test.each(['received', 'noted', 'deciding'])(
+test.each(['received', 'complete', 'deciding'])(
   'S98 killed when an upload is %s, neither the entry nor the bytes can be seen, and the upload goes on (P62)',
   async (moment) => {
     const data = directory();
@@ -36,8 +41,7 @@ test.each(['received', 'noted', 'deciding'])(
     await killAt(data, moment, piece);
     const { at } = await start(data, 'none');
     expect((await fetch(at, { headers })).status).toBe(404);
-    const byHash = at.replace(/stores\/.*/, `files/${hashOf(text)}`);
-    expect((await fetch(byHash, { headers })).status).toBe(404);
+    expect((await fetch(byHashAt(at), { headers })).status).toBe(404);
     const rest = { ...headers, ...pieceHeaders(hashOf(text), '*/13') };
     // All bytes were there: none is sent again.
     expect(await told(await fetch(at, { method: 'PUT', headers: rest }))).toMatchObject([
@@ -55,12 +59,14 @@ test('S98 killed when an upload is found right, and whose it is was not noted ye
   await killAt(data, 'finished', piece);
   const { at } = await start(data, 'none');
   expect((await fetch(at, { headers })).status).toBe(404);
+  expect((await fetch(byHashAt(at), { headers })).status).toBe(404);
   const ask = { ...headers, ...pieceHeaders(hashOf(text), '*/13') };
   // Whoever brought them: others may have asked at the same moment.
   const asked = await fetch(at, { method: 'PUT', headers: ask });
   expect(await told(asked)).toEqual([202, { received: 0 }]);
   const again = await fetch(at, { method: 'PUT', body: text, ...piece });
   expect(await told(again)).toMatchObject([201, { store_seq: 1 }]);
+  expect(await (await fetch(at, { headers })).text()).toBe(text);
 }, 120_000);
 
 test.each(['received', 'deciding'])(

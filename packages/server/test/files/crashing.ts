@@ -27,7 +27,7 @@ function stopping(blobs: Blobs): Blobs {
       return received;
     },
     finish: async (upload, hash) => {
-      await stopAt('noted');
+      await stopAt('complete');
       const size = await blobs.finish(upload, hash);
       await stopAt('finished');
       return size;

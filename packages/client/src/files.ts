@@ -204,7 +204,13 @@ async function openSized(
   await response.body?.cancel();
   // What begins elsewhere than asked is not what was asked for.
   if (asked !== null) throw new HoldfastError('unavailable', { range: asked });
-  return openSized(at, { start: 0, end: null }, signal);
+  return openSized(at, { start: 0, end: null }, signal).catch((error: unknown) => {
+    if (!(error instanceof RangeError)) throw error;
+    // Nothing has no parts: the file is empty.
+    return new Response(null, {
+      headers: { ...Object.fromEntries(headers), 'content-length': '0' },
+    });
+  });
 }
 
 async function open(

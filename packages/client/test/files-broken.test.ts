@@ -74,6 +74,9 @@ describe('behind a proxy', () => {
     const file = await store.getFile('a');
     expect(file?.size).toBe(text.length);
     expect(await (await file?.blob())?.text()).toBe(text);
+    await store.putFile('none', new Blob([]));
+    const none = await store.getFile('none');
+    expect([none?.size, await (await none?.blob())?.text()]).toEqual([0, '']);
   });
 
   test('that drops what part is asked for, nothing else is taken for that part', async () => {

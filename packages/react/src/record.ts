@@ -68,8 +68,8 @@ export type UseRecordState<App> = {
 };
 
 /**
- * A record, of a definition or of the name of one, or a source; suspends until it is known what there is, and throws where it may not be
- * read. Without params nothing is loaded, and the value is undefined. The client needs `records` among its options.
+ * A record, of a definition or of the name of one, or a source; suspends until it is known what there is, and throws where it
+ * may not be read. Without params nothing is loaded, and the value is undefined. The client needs `records` among its options.
  */
 export function useRecord<R extends RecordDef>(
   definition: R,
@@ -124,9 +124,12 @@ function useWanted(
   [params, options]: readonly [object | null, HookOptions],
 ): readonly [Scope, Wanted<RecordHandle, RecordHandle> | null] {
   const scope = useScope(hook, options.client);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given is checked there
-  const open = scope.client.record as (of: unknown, params: object) => RecordHandle;
-  return [scope, wantedOf(scope, params && (() => open(of, params)), options)];
+  const { client } = scope;
+  const make =
+    params &&
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is given is checked there
+    (() => (client.record as (of: unknown, params: object) => RecordHandle)(of, params));
+  return [scope, wantedOf(scope, make, options)];
 }
 
 /** The state of a record with its writes: the same object until something in it changes. */

@@ -144,3 +144,15 @@ it('a source is drawn as records are, and anew when the server has computed anot
   await empty.shows(' idle 3');
   empty.unmount();
 });
+
+function Nobody(): ReactElement {
+  const { value, status } = useRecord(User, null);
+  return <i>{`${String(value)} ${status}`}</i>;
+}
+
+it('given no params, then nothing is shown, also where the client has no records', async () => {
+  const { client } = world.seat();
+  const page = open(<App client={client} children={<Nobody />} />);
+  await page.shows('undefined idle');
+  page.unmount();
+});

@@ -65,7 +65,7 @@ export class Rows {
   }
 }
 
-/** Of a version that cannot be read the last that could be stays, as it does of a record: with own writes only while they wait. */
+/** The last row that could be read stays, as it does of a record: with own writes only while they wait. */
 function lastOf(before: Known | undefined, pending: number): CollectionRow<unknown> | null {
   const last = (pending === 0 ? before?.settled : before?.row) ?? null;
   return last === null || last.pending === pending ? last : Object.freeze({ ...last, pending });

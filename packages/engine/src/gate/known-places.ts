@@ -6,7 +6,10 @@ type Look<T> = { readonly around: readonly Placed<T>[]; readonly isAbove: boolea
 
 const LOOKS_MAX = 64;
 
-/** Places that each of a thousand viewers asks about the few paths of one commit, about each several times: one look does for all. */
+/**
+ * Places that remember what lies around the last paths: each of a thousand viewers asks about the few paths of one commit, and
+ * about each of them several times.
+ */
 export class KnownPlaces<T> extends Places<T> {
   /** At the paths that were asked about last. */
   readonly #looks = new Map<Path, Look<T>>();

@@ -23,7 +23,7 @@ import { type Act, attributed, looksEqual, modeBits, type Stamp } from './act.ts
 import { type Commit, isEcho } from './commits.ts';
 import { type ReplicaConfig, treeOf } from './config.ts';
 import type { Ledger } from './ledger.ts';
-import { type Pending, writesOf } from './pending.ts';
+import type { Pending } from './pending.ts';
 import { isCommittedBy, othersAt, pathsOf } from './replaced.ts';
 import { Stale } from './stale.ts';
 import type { Sight, Subscriptions } from './subscriptions.ts';
@@ -338,10 +338,10 @@ export class Fold {
     for (const op of ops) {
       const paths = targets(op);
       const areMet = (mine: Path): boolean => paths.some((path) => overlaps(mine, path));
-      for (const { touched, request, rebasedOver } of this.#shown) {
+      for (const shown of this.#shown) {
         // A condition that is of other places held, whatever became of those; it is not what was written over.
-        const isMet = touched.some(areMet) && writesOf(request).flatMap(targets).some(areMet);
-        if (isMet) rebasedOver.push(op.seq);
+        const isMet = shown.touched.some(areMet) && pathsOf(shown).some(areMet);
+        if (isMet) shown.rebasedOver.push(op.seq);
       }
     }
   }

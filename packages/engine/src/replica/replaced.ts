@@ -8,8 +8,8 @@ import { ancestorsOf } from './touched.ts';
 type States = { readonly before: Tree; readonly after: Tree; readonly shown: Tree };
 
 /**
- * Of what own requests write, where others have changed what is there, or in its way. What looks as it is shown may be our
- * own, and so may what looks as any of them had left it that may be in the snapshot.
+ * The paths of own requests at which others have changed what is there, or in its way. What looks as it is shown may be our
+ * own, and so may what looks as it was left by one of the requests that the snapshot may have.
  */
 export function othersAt(
   requests: readonly Pending[],

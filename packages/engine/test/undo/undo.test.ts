@@ -265,13 +265,19 @@ test('an undo that is refused after a new write gives its step back, in the orde
   expect([next(), next(), next(), next()]).toEqual([['d'], ['b'], ['a'], null]);
 });
 
-test('of an undo and a redo that are refused both the step is left (P58)', () => {
+/** A step that was taken back and made again; what became of that is yet to come. */
+function undoneAndRedone() {
   const history = new UndoHistory(10);
-  const fates = { undo: 'pending', redo: 'pending' } as { undo: Fate; redo: Fate };
+  const fates: { undo: Fate; redo: Fate } = { undo: 'pending', redo: 'pending' };
   const changes = [{ path: asPath('a'), before: undefined, after: one }];
   history.wrote({ roots: [], changes, fate: () => 'committed' });
   history.took('undo', { roots: [], changes, fate: () => fates.undo });
   history.took('redo', { roots: [], changes, fate: () => fates.redo });
+  return { history, fates, changes };
+}
+
+test('of an undo and a redo that are refused both the step is left (P58)', () => {
+  const { history, fates } = undoneAndRedone();
   fates.undo = 'refused';
   fates.redo = 'refused';
   expect([history.count('undo'), history.count('redo')]).toEqual([1, 0]);
@@ -290,12 +296,7 @@ test('what was committed behind writes of others is not undone, but for totals a
 });
 
 test('of an undo and a redo of it that are refused after a new write, the redo first, the step is left (P58)', () => {
-  const history = new UndoHistory(10);
-  const fates = { undo: 'pending', redo: 'pending' } as { undo: Fate; redo: Fate };
-  const changes = [{ path: asPath('a'), before: undefined, after: one }];
-  history.wrote({ roots: [], changes, fate: () => 'committed' });
-  history.took('undo', { roots: [], changes, fate: () => fates.undo });
-  history.took('redo', { roots: [], changes, fate: () => fates.redo });
+  const { history, fates, changes } = undoneAndRedone();
   history.wrote({ roots: [], changes, fate: () => 'committed' });
   fates.redo = 'cancelled';
   expect([history.count('undo'), history.count('redo')]).toEqual([1, 0]);

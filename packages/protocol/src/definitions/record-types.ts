@@ -208,9 +208,10 @@ export type RecordSpec<
   /** Whether writes are rebased (default), or refused where somebody else came first (records.md §11.4). */
   readonly conflict?: 'rebase' | 'detect';
   /**
-   * By what the server finds the rows of collections, each a field or several. A query whose `where` says what the first fields are,
-   * or compares the next one, looks only at the objects that fit; one that says no more, and is in the order of the rest, holds
-   * no more than its window. The rows are the same without. Made when it is first of use, and kept as long as the store is open.
+   * By what the server finds the rows of collections, each a field or several. A query whose `where` says what the first
+   * fields are, or compares the next one, looks only at the objects that fit; one that says no more, and is in the order of
+   * the rest, holds no more than its window. The rows are the same without. Each is made when a query first uses it, and kept
+   * as long as the store is open.
    */
   readonly indexes?: readonly (
     | ScalarField<ValueOf<S, F>>

@@ -8,6 +8,7 @@ import { Pool, type Release, releaseOnce, type Signal } from '@holdfast/engine/r
 import { Cell } from './cell.ts';
 import type { ConnectOptions } from './connect.ts';
 import { rooms } from './doors.ts';
+import { handled } from './handled.ts';
 import { seldom } from './later.ts';
 import { closedError } from './mistakes.ts';
 import { type ClientOptions, type Settings, settingsOf } from './options.ts';
@@ -188,11 +189,10 @@ class StoreClient implements Client {
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#assertOpen();
     this.#room.uplink.connect();
-    const connected = seldom().then(({ whenOpen }) =>
-      whenOpen(this.#room.connection, options, this.#room.settings.env),
-    );
-    connected.catch(() => undefined);
-    return connected;
+    return handled(async () => {
+      const { whenOpen } = await seldom();
+      return whenOpen(this.#room.connection, options, this.#room.settings.env);
+    });
   }
 
   inspect(): object {
@@ -211,7 +211,7 @@ class StoreClient implements Client {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= handled(() => this.#close());
     return this.#closing;
   }
 

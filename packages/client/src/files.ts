@@ -1,6 +1,7 @@
 import { HoldfastError, type Seq } from '@holdfast/protocol';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
+import { handled } from './handled.ts';
 import { checkOptions } from './mistakes.ts';
 import {
   answerOf,
@@ -127,10 +128,11 @@ export async function getFile(
   return {
     ...info,
     stream: body,
-    blob: async () => {
-      const blob = await new Response(body).blob();
-      return blob.slice(0, blob.size, info.contentType);
-    },
+    blob: () =>
+      handled(async () => {
+        const blob = await new Response(body).blob();
+        return blob.slice(0, blob.size, info.contentType);
+      }),
   };
 }
 

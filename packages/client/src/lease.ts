@@ -1,4 +1,5 @@
 import { type EpochMs, HoldfastError, type Path, type Write } from '@holdfast/protocol';
+import { handled } from './handled.ts';
 import { beat, type Term } from './heartbeat.ts';
 import { checkOptions } from './mistakes.ts';
 import type { Commit } from './receipt.ts';
@@ -88,11 +89,12 @@ function makeLease(
   const { token, holder } = held;
   let { expiresAt } = held;
   let ttlMs = ttl;
-  const release = async (): Promise<boolean> => {
-    lost.abort();
-    const { released } = await command({ op: 'release', path: key, token });
-    return released !== false;
-  };
+  const release = (): Promise<boolean> =>
+    handled(async () => {
+      lost.abort();
+      const { released } = await command({ op: 'release', path: key, token });
+      return released !== false;
+    });
   return {
     key,
     token,
@@ -102,14 +104,15 @@ function makeLease(
     get expiresAt() {
       return expiresAt;
     },
-    async renew(options = {}) {
-      const next = options.ttl ?? ttlMs;
-      const askedAt = slot.room.settings.env.now();
-      const commit = await command({ op: 'renew', path: key, token, ttlMs: next });
-      ttlMs = next;
-      ({ expiresAt } = heldBy(commit));
-      renewed?.({ ttl: next, askedAt });
-    },
+    renew: (options = {}) =>
+      handled(async () => {
+        const next = options.ttl ?? ttlMs;
+        const askedAt = slot.room.settings.env.now();
+        const commit = await command({ op: 'renew', path: key, token, ttlMs: next });
+        ttlMs = next;
+        ({ expiresAt } = heldBy(commit));
+        renewed?.({ ttl: next, askedAt });
+      }),
     release,
     // Where the server cannot be asked it ends by itself, and what was done under it, or failed, is what is told.
     async [Symbol.asyncDispose]() {

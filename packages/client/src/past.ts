@@ -1,4 +1,5 @@
 import type { Entry, Json, Path, Seq } from '@holdfast/protocol';
+import { handled } from './handled.ts';
 import type * as History from './history.ts';
 import type { Page, PageOptions, Select } from './listing.ts';
 import type { StoreDesk } from './store-call.ts';
@@ -21,13 +22,13 @@ export class Past {
   }
 
   /** The value at a path then; undefined where nothing was. */
-  async get(path: PathInput): Promise<Json | undefined> {
-    return (await this.entry(path))?.value;
+  get(path: PathInput): Promise<Json | undefined> {
+    return handled(async () => (await this.entry(path))?.value);
   }
 
   /** The value at a path with its type, and the revision that it had. */
-  async entry(path: PathInput): Promise<Entry | undefined> {
-    return (await pastOf()).entryAt(this.#desk, this.seq, path);
+  entry(path: PathInput): Promise<Entry | undefined> {
+    return handled(async () => (await pastOf()).entryAt(this.#desk, this.seq, path));
   }
 
   /** The leaves that matched a pattern, in path order: all of them, unless there is a `limit`. */
@@ -39,10 +40,11 @@ export class Past {
     pattern: string,
     options: PageOptions & { readonly select: 'keys' | 'prefixes' },
   ): Promise<Page<Path>>;
-  async entries(
+  entries(
     pattern = '**',
     options: PageOptions & { readonly select?: Select } = {},
   ): Promise<Page<Entry | Path>> {
-    return (await pastOf()).entriesAt(this.#desk, { seq: this.seq, pattern, options });
+    const listing = { seq: this.seq, pattern, options };
+    return handled(async () => (await pastOf()).entriesAt(this.#desk, listing));
   }
 }

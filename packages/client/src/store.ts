@@ -22,6 +22,7 @@ import type {
   StoredFile,
 } from './files.ts';
 import type { Diff, HistoryOptions, HistoryPage, Rollback, RollbackOptions } from './history.ts';
+import { handled } from './handled.ts';
 import type { Hold } from './hold.ts';
 import { seldom } from './later.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
@@ -162,9 +163,11 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * connection. `ttl` is in milliseconds (default 30 000). It is renewed each third of that, unless `heartbeat` is false;
    * its signal aborts when it is lost.
    */
-  async lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
-    const { acquire } = await seldom();
-    return acquire(this.#leases, placeOf(path), options);
+  lease(path: PathInput, options: LeaseOptions = {}): Promise<Lease> {
+    return handled(async () => {
+      const { acquire } = await seldom();
+      return acquire(this.#leases, placeOf(path), options);
+    });
   }
 
   /**
@@ -172,14 +175,16 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * it, and takes over from one who is not heard of any more. At least once, not exactly once. Where nobody can be asked,
    * for want of a connection, it is computed here.
    */
-  async once<T extends Json>(
+  once<T extends Json>(
     key: PathInput,
     compute: Compute<T>,
     options?: OnceOptions,
   ): Promise<Flight<T>> {
-    const { once } = await seldom();
-    const at = { store: this, slot: this.#hold.slot, key: placeOf(key) };
-    return once(at, compute, options);
+    return handled(async () => {
+      const { once } = await seldom();
+      const at = { store: this, slot: this.#hold.slot, key: placeOf(key) };
+      return once(at, compute, options);
+    });
   }
 
   /**
@@ -187,9 +192,11 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
    * then its `expiresAt` is 0 and its holder null. How long it was taken for is not known either: without a `ttl`, `renew`
    * holds it for 30 000 ms from then on, which may be shorter.
    */
-  async leaseOf({ key, token }: Fencing): Promise<Lease> {
-    const { leaseOf } = await seldom();
-    return leaseOf(this.#leases, { key: placeOf(key), token });
+  leaseOf({ key, token }: Fencing): Promise<Lease> {
+    return handled(async () => {
+      const { leaseOf } = await seldom();
+      return leaseOf(this.#leases, { key: placeOf(key), token });
+    });
   }
 
   /** Calls back for each change of a leaf, or of a path, that a pattern matches; returns how to stop. */
@@ -233,36 +240,38 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   }
 
   /** Asks what became of a write, also one of another session of this device. */
-  async opStatus(opId: OpId): Promise<OpStatus> {
-    if (this.#hold.slot.opened?.stateOf(opId)) return { state: 'pending' };
-    const open = await this.#reach();
-    return readOpStatus(await open.ask('op_status', { client_op_id: opId }));
+  opStatus(opId: OpId): Promise<OpStatus> {
+    return handled(async () => {
+      if (this.#hold.slot.opened?.stateOf(opId)) return { state: 'pending' };
+      const open = await this.#reach();
+      return readOpStatus(await open.ask('op_status', { client_op_id: opId }));
+    });
   }
 
   /**
    * Writes a file, over HTTP (stores.md §15.5): nothing is shown before it is committed. What can be read twice goes on from
    * where it broke off, and is not sent at all where the server has it.
    */
-  async putFile(
-    path: PathInput,
-    content: FileContent,
-    options?: PutFileOptions,
-  ): Promise<StoredFile> {
-    const at = this.#fileAt(path);
-    const { putFile } = await import('./files.ts');
-    return putFile(at, content, options);
+  putFile(path: PathInput, content: FileContent, options?: PutFileOptions): Promise<StoredFile> {
+    return handled(async () => {
+      const at = this.#fileAt(path);
+      const { putFile } = await import('./files.ts');
+      return putFile(at, content, options);
+    });
   }
 
   /** Opens a file, or a part of it; undefined where no file is. */
-  async getFile(path: PathInput, options?: GetFileOptions): Promise<OpenFile | undefined> {
-    const at = this.#fileAt(path);
-    const { getFile } = await import('./files.ts');
-    return getFile(at, options);
+  getFile(path: PathInput, options?: GetFileOptions): Promise<OpenFile | undefined> {
+    return handled(async () => {
+      const at = this.#fileAt(path);
+      const { getFile } = await import('./files.ts');
+      return getFile(at, options);
+    });
   }
 
   /** What happened, newest first (stores.md §13.2.1): ops as they were committed. It is asked of the server, and takes `audit:read`. */
-  async history(options?: HistoryOptions): Promise<HistoryPage> {
-    return (await pastOf()).history(this.#desk(), options);
+  history(options?: HistoryOptions): Promise<HistoryPage> {
+    return handled(async () => (await pastOf()).history(this.#desk(), options));
   }
 
   /** The store as it was at a seq that is retained (stores.md §13.1.4); what is read of it is asked of the server. */
@@ -271,17 +280,19 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   }
 
   /** What differs between two seqs, leaf by leaf: after `from`, up to `to`, or until now (stores.md §13.2.2). */
-  async diff(from: Seq, to?: Seq): Promise<Diff> {
-    return (await pastOf()).diff(this.#desk(), from, to);
+  diff(from: Seq, to?: Seq): Promise<Diff> {
+    return handled(async () => (await pastOf()).diff(this.#desk(), from, to));
   }
 
   /**
    * Goes back to what was at a seq, at a path and below it, or in the whole store: by new writes, in one commit that
    * everybody follows (stores.md §13.3). Rejects with `unavailable` when there is no connection.
    */
-  async rollback(options: RollbackOptions): Promise<Rollback> {
-    await this.#reach();
-    return (await pastOf()).rollback(this.#desk(), options);
+  rollback(options: RollbackOptions): Promise<Rollback> {
+    return handled(async () => {
+      await this.#reach();
+      return (await pastOf()).rollback(this.#desk(), options);
+    });
   }
 
   /** Lets go of the store. It stays open a while for the next handle; this one can do nothing any more. */
@@ -347,9 +358,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
 
   /** A promise that nobody has to handle: the status tells, too. */
   #later(wait: (open: OpenStore) => Promise<void>): Promise<void> {
-    const promise = (async () => wait(this.#open()))();
-    promise.catch(() => undefined);
-    return promise;
+    return handled(async () => wait(this.#open()));
   }
 
   #fileAt(path: PathInput): FilePlace {

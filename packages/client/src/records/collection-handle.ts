@@ -1,5 +1,6 @@
 import type { CollectionDef, Out, RecordDef } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
+import { handled } from '../handled.ts';
 import type { CollectionEntry } from './collection.ts';
 import { noRows } from './idle.ts';
 import type { CollectionHandle, CollectionState, OneHandle, RecordHandle } from './types.ts';
@@ -33,12 +34,12 @@ export class LiveCollection implements CollectionHandle {
     return this.state.get().rows.map(({ key }) => key);
   }
 
-  async loadMore(count?: number): Promise<void> {
-    await this.#use.until((entry) => entry.widen(count));
+  loadMore(count?: number): Promise<void> {
+    return handled(() => this.#use.until((entry) => entry.widen(count)));
   }
 
   ready(): Promise<void> {
-    return this.#use.until((entry) => entry.ready());
+    return handled(() => this.#use.until((entry) => entry.ready()));
   }
 
   retain(): Release {

@@ -1,6 +1,7 @@
 import type { Out, RecordDef, RecordRef } from '@holdfast/protocol';
 import type { RecordWrite } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
+import { handled } from '../handled.ts';
 import { orAborted } from '../or-aborted.ts';
 import type { RecordEntry, SourceRef } from './delivery.ts';
 import { Making } from './making.ts';
@@ -54,13 +55,15 @@ export class StoreRecordHandle extends Making<RecordReceipt<RecordDef>> implemen
     return { ...(this.#use.known?.stats ?? noStats()) };
   }
 
-  async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    signal?.throwIfAborted();
-    await this.#use.until((entry) => (signal ? orAborted(signal, entry.ready()) : entry.ready()));
+  ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return handled(async () => {
+      signal?.throwIfAborted();
+      await this.#use.until((entry) => (signal ? orAborted(signal, entry.ready()) : entry.ready()));
+    });
   }
 
-  async whenIdle(): Promise<void> {
-    await this.#use.known?.whenIdle();
+  whenIdle(): Promise<void> {
+    return handled(async () => this.#use.known?.whenIdle());
   }
 
   retry(): void {

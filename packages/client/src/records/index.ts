@@ -17,6 +17,7 @@ import type { Client } from '../client.ts';
 import { holdOf, roomOf } from '../doors.ts';
 import { twins } from '../twins.ts';
 import type { ClientEnv } from '../env.ts';
+import { handled } from '../handled.ts';
 import { checkOptions } from '../mistakes.ts';
 import type { Party, Room } from '../room.ts';
 import type { Slot } from '../slot.ts';
@@ -213,14 +214,16 @@ class Desk
     return firstOf(this.#collection({ ...def, query, key }));
   }) as RecordDesk['one'];
 
-  readonly flush: RecordDesk['flush'] = ({ timeout } = {}) => this.outbox.flush(timeout);
+  readonly flush: RecordDesk['flush'] = ({ timeout } = {}) =>
+    handled(() => this.outbox.flush(timeout));
 
-  readonly prefetch: RecordDesk['prefetch'] = async (...refs) => {
-    const ready = refs.map((ref) =>
-      ('kind' in ref ? this.#collection(ref) : this.#handle(ref)).ready(),
-    );
-    await Promise.allSettled(ready);
-  };
+  readonly prefetch: RecordDesk['prefetch'] = (...refs) =>
+    handled(async () => {
+      const ready = refs.map((ref) =>
+        ('kind' in ref ? this.#collection(ref) : this.#handle(ref)).ready(),
+      );
+      await Promise.allSettled(ready);
+    });
 
   describe(): object {
     return Object.fromEntries([...this.#pools].map(([name, pool]) => [name, pool.list()]));

@@ -1,6 +1,7 @@
 import type { OpId, Seq } from '@holdfast/protocol';
 import { decodeStored, type Envelope } from '@holdfast/protocol/record';
 import type { Outcome } from '@holdfast/engine/replica';
+import { handled } from '../handled.ts';
 import { type ReceiptDesk, WriteReceipt } from '../receipt.ts';
 import type { Opened, RecordEntry } from './delivery.ts';
 import type { Arm } from './writes.ts';
@@ -52,12 +53,6 @@ export function send(
   throw error instanceof Error ? error : outcome.error;
 }
 
-/** A promise that counts as handled: whoever reads it need not handle it. */
-export function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
 /** The receipt of a write of a record, over that of the store. */
 export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   readonly #write: HeardReceipt;
@@ -90,10 +85,8 @@ export class StoreRecordReceipt<R> implements RecordReceipt<R> {
   }
 
   get committed(): RecordReceipt<R>['committed'] {
-    this.#committed ??= handled(
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
-      this.#told() as Promise<never>,
-    );
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the value has passed the record's schema
+    this.#committed ??= handled(() => this.#told() as Promise<never>);
     return this.#committed;
   }
 

@@ -1,6 +1,6 @@
 import { isPromised } from '@holdfast/protocol';
 import { Cell } from '../cell.ts';
-import { handled } from './receipt.ts';
+import { handled } from '../handled.ts';
 import { sendWrites } from './sending.ts';
 import type { Tx, TxReceipt } from './types.ts';
 import { waits, type WriterDesk, Writes } from './writes.ts';
@@ -25,7 +25,7 @@ export function transact<T>(
       group: receipt.opId,
       status,
       get committed() {
-        committed ??= handled(receipt.told().then(() => result));
+        committed ??= handled(() => receipt.told().then(() => result));
         return committed;
       },
       cancel: () => receipt.cancel(),

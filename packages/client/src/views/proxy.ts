@@ -142,6 +142,6 @@ function dispatch(root: Root, { storeId, name, payload = {}, options }: Order): 
     const wish = { event: 'command', storeId, name, rest, isRepeatable: true };
     return root.mount.ask({ ...wish, timeoutMs, signal, queue, isIdempotent }, optimistic);
   } catch (error) {
-    return Promise.reject(error);
+    return rejected(error);
   }
 }

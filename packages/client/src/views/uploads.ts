@@ -1,4 +1,5 @@
 import type { NodeKey } from '@holdfast/engine/mirror';
+import { handled } from '../handled.ts';
 import type { Room } from '../room.ts';
 import type { Root } from './root.ts';
 import type {
@@ -48,14 +49,15 @@ export function uploadsOf(
     if (known !== undefined) return known;
     const slot: UploadSlot = { node, name };
     const actions: Pick<UploadHandle, 'select' | 'start' | 'cancel' | 'reset'> = {
-      select: async (files, options) => {
-        // Before anything else: a form that is cleared empties its list.
-        const all = [...files];
-        return (await load()).select(slot, all, options);
-      },
-      start: async (options) => (await load()).start(slot, options),
-      cancel: async (ref) => (await load()).cancel(slot, ref),
-      reset: async () => (await load()).reset(slot),
+      select: (files, options) =>
+        handled(async () => {
+          // Before anything else: a form that is cleared empties its list.
+          const all = [...files];
+          return (await load()).select(slot, all, options);
+        }),
+      start: (options) => handled(async () => (await load()).start(slot, options)),
+      cancel: (ref) => handled(async () => (await load()).cancel(slot, ref)),
+      reset: () => handled(async () => (await load()).reset(slot)),
     };
     for (const member of members) {
       const get = (): unknown => root.mount?.mirror.upload(node, name)[member];

@@ -161,7 +161,7 @@ test(
     await run('put', 'demo/main', 'taken', '"theirs"');
     const client = createClient({ url: site.server.url, token: 'dev', cache: sqlite(file) });
     const store = client.store('demo/main', { scope: [] });
-    for (const path of ['taken', 'free', 'other']) store.put(path, 'mine', { ifMatch: 1 });
+    for (const path of ['taken', 'free', 'other']) store.put(path, 'my\u009b2J', { ifMatch: 999 });
     await expect.poll(() => store.outbox.deadLetters().length).toBe(3);
     await client.close();
     const listed = await run('outbox', file);
@@ -175,10 +175,13 @@ test(
       })),
     );
     const [first, second, third] = listed.rows.map((row) => String(row['op_id']));
-    const exported = (await run('outbox', 'export', file)).rows;
-    expect(exported).toMatchObject([
-      { store: 'demo/main', writes: [], dead_letters: [{}, {}, {}] },
+    const exported = await run('outbox', 'export', file);
+    const request = { value: 'my\u009b2J' };
+    expect(exported.rows).toMatchObject([
+      { store: 'demo/main', writes: [], dead_letters: [{ request }, { request }, { request }] },
     ]);
+    // The same JSON, of which no terminal obeys anything.
+    expect(exported.stdout).not.toContain('\u009b');
     expect((await run('outbox', 'retry', file, first ?? '')).code).toBe(3);
     expect((await run('outbox', 'discard', file, second ?? '')).rows).toMatchObject([
       { op_id: second, discarded: true },

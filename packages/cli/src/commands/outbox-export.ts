@@ -8,7 +8,8 @@ export const command: Command = defineCommand({
   async run({ file }, { output }) {
     const outboxes = outboxesIn(file);
     for (const { url, principal, store, writes, deadLetters } of outboxes) {
-      output.text(JSON.stringify({ store, url, principal, writes, dead_letters: deadLetters }));
+      const kept = { store, url, principal, writes, dead_letters: deadLetters };
+      output.record(kept, () => JSON.stringify(kept));
     }
     if (outboxes.length === 0) output.note('Nothing waits, and nothing was refused.');
   },

@@ -7,10 +7,11 @@ import {
 } from '@holdfast/client';
 import { keptIn } from '@holdfast/client/cache';
 import { tabs } from '@holdfast/client/tabs';
+import { Disk } from '../../packages/client/test/cache/map-rows.ts';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { World } from '../src/world.ts';
 import { lateCache } from '../tabs/late-cache.ts';
-import { Drawer, LateRows } from '../tabs/late-rows.ts';
+import { LateRows } from '../tabs/late-rows.ts';
 import { Life } from '../tabs/life.ts';
 import { Origin } from '../tabs/origin.ts';
 
@@ -19,8 +20,8 @@ export type Browser = {
   readonly world: World;
   readonly origin: Origin;
   readonly cache: Cache;
-  /** What is kept of each account, where there are several. */
-  readonly drawers: Map<string, Drawer>;
+  /** The database of each account, where there are several. */
+  readonly disks: Map<string, Disk>;
 };
 
 /** A browser of a world, whose tabs lose a message now and then while the weather is bad. */
@@ -32,7 +33,7 @@ export function browserOf(world: World, isCalm: () => boolean): Browser {
     delay: (ms) => dice.next() * ms,
     loses: () => !isCalm() && dice.chance(0.01),
   });
-  return { world, origin, cache: memoryCache(), drawers: new Map() };
+  return { world, origin, cache: memoryCache(), disks: new Map() };
 }
 
 type Seat = NonNullable<ClientOptions['tabs']>;
@@ -129,10 +130,10 @@ export class BrowserTab {
 
   /** Each account has a database of its own. */
   #cacheOf(account: string, life: Life): Cache {
-    const { drawers, origin } = this.#browser;
-    const drawer = drawers.get(account) ?? new Drawer();
-    drawers.set(account, drawer);
-    return keptIn(new LateRows(drawer, life, { room: origin.room, mostMs: cacheMs }));
+    const { disks, origin } = this.#browser;
+    const disk = disks.get(account) ?? new Disk();
+    disks.set(account, disk);
+    return keptIn(new LateRows(disk, life, { room: origin.room, mostMs: cacheMs }));
   }
 
   /** What the client of the tab hears, wherever that comes from. */

@@ -31,7 +31,7 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     const { page } = await ConsolePage.open(browser, server.console('demo/main'));
     const picker = page.getByRole('combobox', { name: 'Store' });
     await picker.selectOption('demo/aside');
-    expect(page.url()).toMatch(/#store=demo\/aside$/);
+    await page.waitForURL(/#store=demo\/aside$/);
     await page.goBack();
     await expect.poll(() => picker.inputValue()).toBe('demo/main');
     await page.locator('[role=treeitem][data-path="settings"]').waitFor();

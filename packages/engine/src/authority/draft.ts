@@ -243,7 +243,7 @@ export class Draft implements Judge<Outcome | Consult> {
   }
 
   #rule(gate: Gate, { request, decision, work }: Decided): Ruling {
-    const { caller = null, grants } = work.submission;
+    const { caller = null, fileRule: files = null, grants } = work.submission;
     const changes: Change[] = [];
     const after = this.#tree.draft();
     const witness = { leaf: (change: Change) => void changes.push(change), map: () => undefined };
@@ -255,6 +255,7 @@ export class Draft implements Judge<Outcome | Consult> {
     return gate.judge({
       request,
       caller,
+      files,
       at: this.at.wall,
       before: this.#tree,
       after,

@@ -12,7 +12,16 @@ import type {
   Seq,
   WriteReply,
 } from '@holdfast/protocol';
-import type { Advice, Asked, Caller, Gate, PathGrants, Question, Tree } from '../data/index.ts';
+import type {
+  Advice,
+  Asked,
+  Caller,
+  FileRule,
+  Gate,
+  PathGrants,
+  Question,
+  Tree,
+} from '../data/index.ts';
 import type { Quotas } from './quota.ts';
 
 /** An op as the log keeps it: with the leaves whose old value vanished by it (stores.md §1.2.2). */
@@ -93,6 +102,8 @@ export type Submission = {
   readonly rate: (() => Refusal | null) | null;
   /** The verdict on the files that the request names, `unknown_file` (stores.md §14.4); absent or null lets it pass. */
   readonly files?: Refusal | null;
+  /** Judges the files that its mutations make of what it says; absent: they make none. */
+  readonly fileRule?: FileRule;
   /** An administrator's forced delete passes live leases (stores.md §5.2.3). */
   readonly forced?: boolean;
   /** Whose it is, for the rules of records; absent: code of the server. */
@@ -111,6 +122,7 @@ export type LoneRequest = Pick<
   | 'request'
   | 'rate'
   | 'files'
+  | 'fileRule'
   | 'forced'
   | 'caller'
   | 'grants'

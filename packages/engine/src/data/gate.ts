@@ -35,11 +35,19 @@ export type Caller = {
   } | null;
 };
 
+/** Content that is named, and by which op of a transaction. */
+export type NamedFile = { readonly hash: string; readonly size: number; readonly opIndex?: number };
+
+/** Why files may not be named by whoever asks; null: they may (stores.md §14.4). */
+export type FileRule = (files: readonly NamedFile[]) => Promise<Refusal | null>;
+
 /** A request, and what it would come to. */
 export type Proposal = {
   readonly request: Exclude<Asked, MigrateRequest>;
   /** null: code of the server. */
   readonly caller: Caller | null;
+  /** Judges the files that its mutations make; null: they make none. */
+  readonly files: FileRule | null;
   readonly at: EpochMs;
   /** The state that it is decided on, and the one after it. */
   readonly before: Tree;

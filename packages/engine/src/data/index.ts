@@ -9,6 +9,8 @@ export {
   Consult,
   type Gate,
   type MigrateRequest,
+  type FileRule,
+  type NamedFile,
   type Proposal,
   type Question,
   type Ruling,

@@ -39,6 +39,7 @@ import {
   type Screening,
   writesOf,
 } from './hidden.ts';
+import { filesMade, nameOf, withoutFound } from './made-files.ts';
 import { isOutdated, migrationOf } from './migration.ts';
 import { runMutation } from './mutation.ts';
 import { type Placed, Places } from './places.ts';
@@ -134,6 +135,8 @@ export class RecordGate implements Gate {
       const isLine = proposal.request.op === 'import';
       if (refusal !== null) return isLine ? ofObject(refusal, each) : refusal;
     }
+    const refusal = judgeFiles(proposal, questions);
+    if (refusal !== null) return refusal;
     return questions.length > 0 ? new Consult(questions) : versionsOf(touched, proposal);
   }
 
@@ -270,6 +273,19 @@ function hiddenParts(
       return above.has(path) || !veil.covers(path);
     },
   };
+}
+
+/** The files that mutations make are named by whoever asks, as those of a write are (stores.md §14.4). */
+function judgeFiles(proposal: Proposal, questions: Question[]): Refusal | null {
+  const made = filesMade(proposal);
+  if (made.length === 0) return null;
+  const { files } = proposal;
+  if (files === null) return refuse('unknown_file');
+  const ask = async (): Promise<Refusal | null> => {
+    const refusal = await files(made);
+    return refusal && withoutFound(refusal, proposal);
+  };
+  return settle(`files ${made.map(nameOf).join()}`, proposal, { ask, questions });
 }
 
 type Asking = {

@@ -6,14 +6,20 @@ import {
   refuse,
   type Request,
 } from '@holdfast/protocol';
-import { type FileWrite, forbidden, type Tree } from '@holdfast/engine/data';
+import {
+  type FileRule,
+  type FileWrite,
+  forbidden,
+  type NamedFile,
+  type Tree,
+} from '@holdfast/engine/data';
 import { grantsOf, mayUseStore, orgOf, type Principal } from '../access/index.ts';
 import { BlobError, type ByteRange, isBlobHash } from '../blobs/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import { type FileContent, type FilePlace, StorageError, type StoreRow } from '../storage/port.ts';
 import { Collector } from './collector.ts';
 import { Intake, type KeptContent } from './intake.ts';
-import { filesNamedBy, type NamedFile } from './named.ts';
+import { filesNamedBy } from './named.ts';
 import { ContentRefused } from './refused.ts';
 import { replacedIn } from './replaced.ts';
 import type { FilesRoom } from './room.ts';
@@ -64,6 +70,11 @@ export class Files {
   ): Promise<FileVerdict> | null {
     const named = filesNamedBy(request);
     return named.length === 0 ? null : this.#judgeAll(principal, storeId, named);
+  }
+
+  /** Judges the same way what mutations of records make: what comes of an input is known only when they have run. */
+  ruleOf(principal: Principal, storeId: string): FileRule {
+    return (made) => this.#judgeAll(principal, storeId, made);
   }
 
   /** How many bytes of files go where one is put at a path. Nobody looks where no quota asks, for much may be below. */

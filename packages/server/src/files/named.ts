@@ -1,4 +1,4 @@
-import type { FileWrite } from '@holdfast/engine/data';
+import type { FileWrite, NamedFile } from '@holdfast/engine/data';
 import {
   isObject,
   isRefusal,
@@ -10,9 +10,6 @@ import {
 } from '@holdfast/protocol';
 import { contentOf } from '../storage/batch.ts';
 import type { FileContent } from '../storage/port.ts';
-
-/** A file that a request names, and by which op of a transaction. */
-export type NamedFile = FileContent & { readonly opIndex?: number };
 
 const none: readonly NamedFile[] = [];
 

@@ -109,6 +109,7 @@ export class Committer {
       request,
       rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
+      fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,
       ...rightsOf(principal, veil),
     });

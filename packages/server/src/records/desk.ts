@@ -42,7 +42,7 @@ export type DeskRoom = StoreDoor & {
   readonly closing: AbortSignal;
   readonly records: Records;
   readonly storage: Pick<Storage, 'stores'>;
-  readonly files: Pick<Files, 'judge'>;
+  readonly files: Pick<Files, 'judge' | 'ruleOf'>;
   readonly seeds: Voucher;
   readonly newId: () => string;
   readonly limits: Limits;

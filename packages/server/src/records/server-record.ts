@@ -67,7 +67,7 @@ export type ServerRecord<R extends RecordDef = RecordDef> = {
 export type RecordRoom = Pick<StoreDoor, 'withStore'> & {
   readonly storage: Pick<Storage, 'stores'>;
   readonly records: Pick<Records, 'veilOf'>;
-  readonly files: Pick<Files, 'judge'>;
+  readonly files: Pick<Files, 'judge' | 'ruleOf'>;
   readonly newId: () => string;
   readonly limits: Limits;
   /** Of those who change an object that others change too. */
@@ -229,12 +229,14 @@ async function rightsIn(
   { records, files }: RecordRoom,
   { store, viewer }: { readonly store: Store; readonly viewer: Viewer | null },
   request: Request,
-): Promise<Pick<Parameters<Store['write']>[0], 'caller' | 'grants' | 'files'>> {
+): Promise<Pick<Parameters<Store['write']>[0], 'caller' | 'grants' | 'files' | 'fileRule'>> {
   const { id, name } = store.row;
-  const verdict = await files.judge(fullPrincipal(viewer ?? server), id, request);
-  if (viewer === null) return { files: verdict };
+  const principal = fullPrincipal(viewer ?? server);
+  const verdict = await files.judge(principal, id, request);
+  const judged = { files: verdict, fileRule: files.ruleOf(principal, id) };
+  if (viewer === null) return judged;
   const veil = records.veilOf(viewer, { name, valueAt: (path) => store.valueAt(path) });
-  return { ...rightsFor(viewer, veil), files: verdict };
+  return { ...rightsFor(viewer, veil), ...judged };
 }
 
 function requestOf<R>({ record, path }: RecordRef, op: Wanted<R>): Request {

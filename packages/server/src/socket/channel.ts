@@ -290,15 +290,10 @@ export class StoreChannel implements Receiver {
     return this.#room.rates.foresee(principal, dialect === 3 ? () => undefined : undefined);
   }
 
-  #submission(push: {
-    ticket: number;
-    opId: string;
-    payload: unknown;
-    request: Submission['request'];
-    files?: Refusal | null;
-    rollback?: Rollback;
-  }): Submission {
-    const { dialect, deviceId, principal, grants } = this.#terms;
+  #submission(
+    push: Prepared & { ticket: number; opId: string; payload: unknown; rollback?: Rollback },
+  ): Submission {
+    const { dialect, deviceId, host, principal, grants } = this.#terms;
     const slow = (ms: number): void => this.#port.throttle.wait(ms);
     return {
       ticket: push.ticket,
@@ -317,6 +312,7 @@ export class StoreChannel implements Receiver {
         dialect === 3 ? slow : undefined,
       ),
       files: push.files ?? null,
+      fileRule: this.#room.files.ruleOf(principal, host.row.id),
       caller: this.#caller,
       ...(grants && { grants }),
     };

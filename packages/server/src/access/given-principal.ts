@@ -25,14 +25,18 @@ export function principalOf(given: unknown, what: string): Principal {
 function fill(given: { readonly [name: string]: unknown }): object {
   const { scopes, expiresAt } = given;
   const isWhole = Object.keys(defaults).every((name) => name in given);
-  // A token may end at a part of a second (RFC 7519); clients are told whole milliseconds.
-  const isBetween = typeof expiresAt === 'number' && !Number.isSafeInteger(expiresAt);
-  if (isWhole && !Array.isArray(scopes) && !isBetween) return given;
+  const end = typeof expiresAt === 'number' ? countable(expiresAt) : expiresAt;
+  if (isWhole && !Array.isArray(scopes) && end === expiresAt) return given;
   const missing = Object.entries(defaults).filter(([name]) => !(name in given));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as empty as it is made
   const made = Object.create(Object.getPrototypeOf(given)) as object;
   return Object.assign(made, Object.fromEntries(missing), given, {
     ...(Array.isArray(scopes) && { scopes: new Set<unknown>(scopes) }),
-    ...(isBetween && { expiresAt: Math.floor(expiresAt) }),
+    ...(end !== expiresAt && { expiresAt: end }),
   });
+}
+
+/** Clients are told whole milliseconds: a token may end at a part of a second (RFC 7519), or never in a lifetime. */
+function countable(at: number): number {
+  return Number.isFinite(at) ? Math.min(Math.floor(at), Number.MAX_SAFE_INTEGER) : at;
 }

@@ -51,6 +51,15 @@ test('who may not take part in presence, or has rates of its own, makes tokens o
   expect(await standing(again, free)).toEqual(['ok', '1000']);
 });
 
+test('who ends later than milliseconds can be counted may join a store', async () => {
+  const home = await world({ authenticate: principals({ ann: { expiresAt: 1e300 } }) });
+  const client = createClient({ url: home.url, token: 'ann' });
+  onTestFinished(() => client.close());
+  const store = client.store('demo/main');
+  await store.ready;
+  expect(store.status.get().connection).toBe('connected');
+});
+
 test('who ends at a part of a millisecond ends at the whole one before, for clients and for tokens made in their name', async () => {
   const ends = Date.now() + 3_600_000;
   const home = await world({ authenticate: principals({ ann: { expiresAt: ends + 0.75 } }) });

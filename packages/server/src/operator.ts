@@ -89,7 +89,8 @@ export async function expireStores(room: OperatorRoom): Promise<void> {
 
 /** One that cannot be written as an instant would spoil each list in which it stands. */
 function checkExpiry(expiresAt: EpochMs | null): void {
-  if (expiresAt === null || (Number.isInteger(expiresAt) && expiresAt <= INSTANT_MS_MAX)) return;
+  if (expiresAt === null) return;
+  if (Number.isInteger(expiresAt) && expiresAt >= 0 && expiresAt <= INSTANT_MS_MAX) return;
   throw new TypeError(
     'expiresAt must be whole milliseconds since 1970, before the year 10000, or null: it does not end.',
   );

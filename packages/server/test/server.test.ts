@@ -73,7 +73,7 @@ test.each<[string, object, string]>([
   await expect(server.tokens.issue(request)).resolves.toMatchObject({ id: expect.any(String) });
 });
 
-test.each([Number.MAX_SAFE_INTEGER, 1e18, Infinity, 1.5])(
+test.each([Number.MAX_SAFE_INTEGER, 1e18, -1e18, Infinity, 1.5])(
   'nothing is made that ends at %d: nobody could list it, nor what stands beside it',
   async (expiresAt) => {
     const server = createServer({ storage: memory() });

@@ -75,6 +75,12 @@ export class Rates {
     return refusal;
   }
 
+  /** Gives back what a write of one op was charged, which turned out to be a repeat: those are free (stores.md §6.3). */
+  repeated(principal: Principal): void {
+    const bucket = this.#bucket(principal, 'write');
+    if (bucket !== null) bucket.tokens = Math.min(bucket.burst, bucket.tokens + 1);
+  }
+
   read(principal: Principal): Charge {
     return this.#charge(principal, 'read', { cost: 1 });
   }

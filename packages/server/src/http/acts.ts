@@ -7,7 +7,7 @@ import type { KeyRow } from '../storage/port.ts';
 import { keyOf, reused } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { answerProblem, Problem } from './errors.ts';
-import { chargeWrite, credentialsOf } from './identify.ts';
+import { chargeWrite, credentialsOf, unchargeWrite } from './identify.ts';
 import { seal, unseal } from './sealed.ts';
 
 const REMEMBERED_MS = 24 * 3_600_000;
@@ -67,9 +67,9 @@ export class Acts {
     };
     const known = this.#known(asked.name);
     if (known === null) {
-      // Before the key is written down, which costs a commit of its own.
+      // Before the key is written down, which costs a commit of its own; that it is a repeat shows only then.
       charge();
-      return this.#perform(asked, run);
+      return this.#perform(asked, run, () => unchargeWrite(this.#deps, c, principal));
     }
     if (known.print !== asked.print) throw reused();
     if (known.answer === null) throw new Problem(409, 'idempotency_in_progress');
@@ -87,7 +87,11 @@ export class Acts {
   }
 
   /** The key is durable before anything is done, and the answer before it is given. */
-  async #perform(asked: Asked, run: () => Promise<Response>): Promise<Response> {
+  async #perform(
+    asked: Asked,
+    run: () => Promise<Response>,
+    isRepeat: () => void,
+  ): Promise<Response> {
     const { keys } = this.#deps.storage;
     const { name, print } = asked;
     const at = this.#deps.now();
@@ -96,6 +100,7 @@ export class Acts {
     try {
       const row = await keys.take({ name, print, at });
       if (row !== null) {
+        isRepeat();
         answer = recalled(row, asked);
         return respond(answer, true);
       }

@@ -160,6 +160,12 @@ export function chargeWrite(deps: HttpDeps, c: Context, principal: Principal): v
   if (refusal !== null) throw refused(refusal);
 }
 
+/** Takes back what {@link chargeWrite} charged, for what was done before. */
+export function unchargeWrite(deps: HttpDeps, c: Context, principal: Principal): void {
+  deps.rates.repeated(principal);
+  tellRate(c, deps.rates.writes(principal));
+}
+
 /** Where the bucket stands that a request drew from: told with the answer, whatever it is. */
 const standings = new WeakMap<Request, RateStanding>();
 

@@ -78,3 +78,29 @@ test('S106 what is secret in an answer is nowhere in the data, and told only to 
   expect(await ask(again, 'tokens', { key: 'k', body: token })).toEqual([201, minted, 'true']);
   expect(await ask(again, 'tokens', strange)).toMatchObject(sealed);
 });
+
+/** Makes a store under a key; how that was answered, and how many writes are left. */
+async function made({ url }: World, key: string): Promise<readonly [number, string | null]> {
+  const { status, headers } = await fetch(`${url}/api/stores`, {
+    method: 'POST',
+    headers: {
+      authorization: 'Bearer dev',
+      'content-type': 'application/json',
+      'idempotency-key': key,
+    },
+    body: JSON.stringify({ name: key }),
+  });
+  return [status, headers.get('x-ratelimit-remaining')];
+}
+
+test('S103 an administrative request that is repeated after a restart is free, as every repeat is', async () => {
+  const data = directory();
+  const rates = { writes_per_minute: 1, write_burst: 3 };
+  const first = await world({ data, authenticate, rates });
+  expect(await made(first, 'a')).toEqual([201, '2']);
+  await first.server.close();
+  const again = await world({ data, authenticate, rates });
+  expect(await made(again, 'b')).toEqual([201, '2']);
+  expect(await made(again, 'a')).toEqual([201, '2']);
+  expect(await made(again, 'c')).toEqual([201, '1']);
+});

@@ -55,7 +55,11 @@ export interface Blobs {
    * it is kept as far as the driver can.
    */
   append(upload: UploadId, from: number, bytes: AsyncIterable<Uint8Array>): Promise<number>;
-  /** Makes the upload the blob of this hash and resolves with its size; null, and no upload any more, if it is not. */
+  /**
+   * Makes the upload the blob of this hash and resolves with its size; null, and no upload any more, if it is not. Of an
+   * upload that is not there it says the size of the blob, if that is: it was just finished, or nobody began it. So its size
+   * tells of bytes that were brought only to who has asked `received`.
+   */
   finish(upload: UploadId, hash: BlobHash): Promise<number | null>;
   /** Deletes a blob or an upload, if there is one. */
   delete(name: BlobHash | UploadId): Promise<void>;

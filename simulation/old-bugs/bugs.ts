@@ -60,8 +60,8 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a host was woken at once, over and over, for a retry that waited for an answer': {
     mended: '004d004',
     file: 'packages/engine/src/replica/outbox.ts',
-    now: 'if (waits || !this.isJoined || this.unsent === 0 || this.#isHeldUp) return;',
-    was: `if (waits || !this.isJoined || this.unsent === 0) return;
+    now: 'if (!this.isJoined || this.unsent === 0 || this.#isHeldUp) return;',
+    was: `if (!this.isJoined || this.unsent === 0) return;
       const [next] = [...this.queue.values()].filter(isUnsent);
       if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
       if (this.#isHeldUp) return;`,
@@ -367,7 +367,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'a write that had been taken back was committed after those behind it': {
     mended: '2738171',
     file: 'packages/engine/src/replica/requests.ts',
-    now: 'this.#parts.ledger?.withdraw(opId);',
+    now: 'this.#parts.ledger?.withdraw(pending);',
     was: '',
     worlds: 'machines',
     seed: 2605013,

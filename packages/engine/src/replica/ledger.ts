@@ -31,8 +31,10 @@ export class Ledger implements Witness {
   readonly #requests = new Map<OpId, PendingRequest | null>();
   /** In order, those of which the cache does not know that they are about to be sent. */
   #unprepared: Set<Pending> = new Set();
-  /** Taken back by their makers, of which the cache does not know that. */
-  readonly #withdrawn = new Set<OpId>();
+  /** Taken back by their makers, of which the cache does not know that, and where in the order they were. */
+  readonly #withdrawn = new Map<OpId, number>();
+  /** Nothing behind this place in the order may be sent before the cache knows what was taken back. */
+  holdsBehind = Infinity;
   #isReplaced = false;
   #isTouched = false;
   #batch = 0;
@@ -75,13 +77,9 @@ export class Ledger implements Witness {
   }
 
   /** A request was taken back. The next life would send it, after those behind it that went out meanwhile: they wait. */
-  withdraw(opId: OpId): void {
-    this.#withdrawn.add(opId);
-  }
-
-  /** Nothing may be sent before the cache knows what was taken back. */
-  get holdsBack(): boolean {
-    return this.#withdrawn.size > 0;
+  withdraw({ opId, order }: Pending): void {
+    this.#withdrawn.set(opId, order);
+    this.holdsBehind = Math.min(this.holdsBehind, order);
   }
 
   /** A new channel: all that the cache does not know to be sent is about to be. */
@@ -138,6 +136,8 @@ export class Ledger implements Witness {
       const pending = this.#requests.has(opId) ? undefined : queue.get(opId);
       if (pending !== undefined && pending.firstSentAt !== null) pending.isSaved = true;
     }
+    const held = [...this.#withdrawn.values()];
+    this.holdsBehind = held.reduce((one, other) => Math.min(one, other), Infinity);
   }
 
   #note(opId: OpId, request: PendingRequest | null): void {

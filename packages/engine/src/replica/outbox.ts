@@ -154,14 +154,14 @@ export class Outbox {
     return true;
   }
 
-  /** Pushes what may be sent now; `waits`: nothing may be. */
-  send({ now, wall }: Moment, waits: boolean): void {
+  /** Pushes what may be sent now: nothing behind this place in the order. */
+  send({ now, wall }: Moment, last: number): void {
     this.#retryAt = Infinity;
-    if (waits || !this.isJoined || this.unsent === 0 || this.#isHeldUp) return;
+    if (!this.isJoined || this.unsent === 0 || this.#isHeldUp) return;
     for (const pending of this.queue.values()) {
       const { status, isSaved } = pending;
       if (!isUnsent(pending)) continue;
-      if (!isSaved || this.#isHeldUp) return;
+      if (!isSaved || pending.order > last || this.#isHeldUp) return;
       if (status.state === 'waiting' && status.until > now) {
         this.#retryAt = status.until;
         return;

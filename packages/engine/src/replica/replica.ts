@@ -347,7 +347,7 @@ export class Replica {
     this.#requests.caughtUp(fold.cursor);
     fold.refold();
     ledger?.prepare(this.#requests.outbox, wall);
-    this.#requests.outbox.send({ now, wall }, ledger?.holdsBack === true);
+    this.#requests.outbox.send({ now, wall }, ledger?.holdsBehind ?? Infinity);
     const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
     this.#parts.queries?.ask(now, isLive);
     const payload = isLive ? extent.ask() : null;

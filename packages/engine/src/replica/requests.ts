@@ -83,7 +83,7 @@ export class Requests {
   cancel(opId: OpId): void {
     const pending = this.outbox.queue.get(opId);
     if (pending?.isCertain !== true) return;
-    this.#parts.ledger?.withdraw(opId);
+    this.#parts.ledger?.withdraw(pending);
     this.#fail(pending, refuse('cancelled'));
   }
 

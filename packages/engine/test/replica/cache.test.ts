@@ -68,6 +68,25 @@ test('given a write that waits and one behind it, when the first is taken back, 
   expect(desk.takePushed()).toContain('b');
 });
 
+test('given a write that is being stored, when one behind it is taken back for the next meanwhile, then it is sent once it is stored, and the next once the cache knows of both (C2)', () => {
+  const desk = new Desk({ ledger: new Ledger() }).live();
+  desk.step({ type: 'persisted', batch: saved(desk.effects)?.batch ?? 0 });
+  desk.set('a', 'at', 1);
+  const first = saved(desk.effects);
+  desk.set('b', 'at', 2);
+  desk.set('c', 'at', 3);
+  desk.step({ type: 'cancel', opId: 'b' });
+  desk.step({ type: 'persisted', batch: first?.batch ?? 0 });
+  expect(desk.takePushed()).toEqual(['a']);
+  const second = saved(desk.effects);
+  expect(requests(second?.change)).toEqual([
+    ['b', null],
+    ['c', true],
+  ]);
+  desk.step({ type: 'persisted', batch: second?.batch ?? 0 });
+  expect(desk.takePushed()).toEqual(['c']);
+});
+
 test('S80 cursor, entries, map revisions and outbox are stored together, one batch at a time (P3)', () => {
   const desk = new Desk({ ledger: new Ledger() }).live();
   desk.events([[1, 'set', 'm', { a: 1, b: 1 }]]);

@@ -105,6 +105,27 @@ describe.each(lines)('by %s', (_line, options) => {
   });
 });
 
+test('R121 given fields that not all may see, when an unseen object is mutated in a transaction without a network, then that is not shown', async () => {
+  const Bumped = record({
+    ...place,
+    name: 'idea',
+    visibility: { '*': () => true },
+    mutations: {
+      bump: { apply: (idea) => ({ title: 'none', ...idea, votes: (idea?.votes ?? 0) + 1 }) },
+    },
+  });
+  const { ideas, page, back } = await away(Bumped, {});
+  await ideas.write({ id: '1' }, { set: { title: 'a', votes: 7 } });
+  const client = page();
+  const idea = client.record(Bumped, { id: '1' });
+  onTestFinished(idea.retain());
+  const bumped = client.transact((tx) => tx.record(idea).mutate('bump'));
+  expect(idea.get()).toBeUndefined();
+  back();
+  await bumped.committed;
+  expect(idea.get()).toEqual({ title: 'a', votes: 8 });
+});
+
 test('what waits in a cache in memory is sent by the next client of it, though nobody opens its store', async () => {
   const { ideas, page, back } = await away(Plain, {});
   const first = page();

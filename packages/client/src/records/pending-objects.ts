@@ -20,11 +20,12 @@ export class PendingObjects {
   constructor(outbox: readonly { readonly request: Request }[], { def, of, areBelow }: Objects) {
     for (const { request } of outbox) {
       const touched = new Set<Path>();
-      for (const { op, path } of writesOf(request)) {
+      for (const write of writesOf(request)) {
+        const { path } = write;
         const object = of(path);
         if (object !== null) touched.add(object);
         else if (areBelow(path)) this.#above.push(`${path}/`);
-        if (object === path && makes(def, request, { op, path })) this.#made.add(path);
+        if (object === path && makes(def, request, write)) this.#made.add(path);
       }
       for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);
     }

@@ -1,4 +1,5 @@
 import type { Path, RecordDef, Request, WriteReply } from '@holdfast/protocol';
+import { mergeMutation } from '@holdfast/engine/record';
 
 /** The writes of a request, whatever its kind. */
 export function writesOf(request: Request): readonly Extract<Request, { readonly path: Path }>[] {
@@ -15,16 +16,17 @@ export type Mapped = Pick<RecordDef, 'authority' | 'visibility'>;
 
 /**
  * Whether a write may be a `set`, which makes all of an object. Where not all fields are a client's that is a transaction of
- * one write of it (records.md §11.2). A patch is none, or guards fields; in a transaction of several objects one looks the same.
+ * one write of it (records.md §11.2). A patch is none, or guards fields; one that an application has put into a transaction
+ * looks the same. A mutation of its own rests on what is there.
  */
 export function makes(
   { authority, visibility }: Mapped,
   request: Request,
-  { op, path }: { readonly op: string; readonly path: Path },
+  { op, path, name }: { readonly op: string; readonly path: Path; readonly name?: string },
 ): boolean {
   if (op === 'set') return true;
   if ((authority ?? visibility) === null) return false;
-  if (request.op !== 'transact' || (op !== 'merge' && op !== 'mutate')) return false;
+  if (request.op !== 'transact' || (op !== 'merge' && name !== mergeMutation)) return false;
   return (
     request.ops.filter((each) => `${each.path}/`.startsWith(`${path}/`)).length === 1 &&
     request.preconditions.every(

@@ -35,7 +35,8 @@ export class Progress {
 
   #bar(done: number): string {
     const { paint } = this.#output;
-    const share = this.#total === 0 ? 1 : done / this.#total;
+    // What is read may have grown since it was looked at.
+    const share = this.#total === 0 ? 1 : Math.min(done / this.#total, 1);
     const full = Math.round(share * barColumns);
     const bar = paint.green('█'.repeat(full)) + paint.dim('░'.repeat(barColumns - full));
     const percent = `${Math.floor(share * 100)}`.padStart(3);

@@ -72,3 +72,17 @@ test(
     ]);
   },
 );
+
+test(
+  'a program that writes more than a value holds is stopped, with all that it has started',
+  slow,
+  async () => {
+    const endless = ['sh', '-c', '(while :; do echo the same again and again; done); true'];
+    const { code, error } = await on('once', 'demo/main', 'much', '--', ...endless);
+    expect([code, error['code'], error['details']]).toEqual([
+      8,
+      'value_too_large',
+      { limit: 65_536 },
+    ]);
+  },
+);

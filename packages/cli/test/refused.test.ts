@@ -182,6 +182,25 @@ test('a log that was lost amid a transaction is followed from before it, and tel
   ]);
 });
 
+test('a log that begins anew, as after a restore, is told from its beginning', async () => {
+  let asked = 0;
+  const ready = 'event: ready\ndata: {"through_seq":0,"incarnation":"second"}\n\n';
+  const reset = 'event: reset\ndata: {"why":"incarnation","seq":0}\n\n';
+  const over = 'event: error\ndata: {"reason":"unauthorized"}\n\n';
+  const server = createHttp((_request, response) => {
+    asked += 1;
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (asked === 1) response.end(`id: 5\n${opEvent(5)}`);
+    else response.end(`${reset}id: 0\n${ready}id: 2\n${opEvent(2)}${over}`);
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const of = ['tail', 'demo/main', '--url', url, '--token', 'x', '--timeout', '60s', '--json'];
+  const { stdout } = await onTerminal([...of, '--since', '4']);
+  expect(linesOf(stdout).map(({ seq }) => seq)).toEqual([5, 2]);
+});
+
 test('an export that breaks off fails, and what was there stays as it was', async () => {
   const server = createHttp((_request, response) => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });

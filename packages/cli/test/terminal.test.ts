@@ -1,8 +1,12 @@
 import { once } from 'node:events';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { run } from '../src/main.ts';
 import { cli, linesOf, onTerminal, type Running, start, temporaryDirectory } from './harness.ts';
 
 let server: Running;
@@ -171,4 +175,34 @@ test('a failure tells a person what it told a program: who holds it, and since w
   expect(stripVTControlCharacters(wrong.stderr)).toMatch(/\(path x{59}…\)/);
   const none = stripVTControlCharacters((await shown('get', 'demo/none', 'x')).stderr);
   expect(none).toMatch(/this token may not know of it[^]*holdfast stores/);
+});
+
+const linesFrom = (from: number): string => {
+  const numbers = Array.from({ length: 20 }, (_, at) => from + at);
+  const rows = numbers.map((at) => ({ path: `grown/n${at}`, value: 'x'.repeat(50_000) }));
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+};
+
+test('a file that grows while it is imported is imported to its end, and its bar stays at 100 %', async () => {
+  const file = join(directory.path, 'grows.jsonl');
+  writeFileSync(file, linesFrom(0));
+  let bars = '';
+  const write = (text: string): void => {
+    // Far from its end yet.
+    if (bars === '') appendFileSync(file, linesFrom(20));
+    bars += text;
+  };
+  let told = '';
+  const code = await run(['import', 'demo/main', file, '--headerless', 'slash'], {
+    env: { HOLDFAST_URL: server.url },
+    stdin: Readable.from([]),
+    stdout: { isTTY: true, write: (text) => (told += text) },
+    stderr: { isTTY: true, write },
+  });
+  expect([code, stripVTControlCharacters(told)]).toEqual([
+    0,
+    expect.stringMatching(/^✓ 40 imported/),
+  ]);
+  const percents = Array.from(bars.matchAll(/(\d+) %/g), ([, percent]) => Number(percent));
+  expect(Math.max(...percents)).toBe(100);
 });

@@ -1,7 +1,7 @@
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
-import { set, topic, world } from '../conversation/world.ts';
+import { everything, set, topic, world } from '../conversation/world.ts';
 
 const MINUTE = 60_000;
 
@@ -37,6 +37,22 @@ test('a store that is archived while it is open is closed like any other once no
   expect(await server.stores.archive(storeId)).toBe(true);
   await peer.until(([, , , event]) => event === 'phx_close');
   expect(server.describe().stores).toHaveLength(1);
+  await clock.pass(16 * MINUTE);
+  await expect.poll(() => server.describe().stores).toHaveLength(0);
+});
+
+test('a store that was watched by server-sent events is closed like any other once nobody watches it', async () => {
+  const clock = new VirtualClock();
+  let isKnown = true;
+  const authenticate = async () => (isKnown ? everything : null);
+  const storage = memory({ now: clock.wall });
+  const { server, url } = await world({ clock, storage, authenticate });
+  const headers = { authorization: 'Bearer dev' };
+  const watching = await fetch(`${url}/api/stores/demo/main/watch`, { headers });
+  expect(server.describe().stores).toHaveLength(1);
+  isKnown = false;
+  await clock.pass(5000);
+  expect(await watching.text()).toContain('unauthorized');
   await clock.pass(16 * MINUTE);
   await expect.poll(() => server.describe().stores).toHaveLength(0);
 });

@@ -123,7 +123,7 @@ test('R121 given fields that not all may see, when an unseen object is mutated i
   expect(idea.get()).toBeUndefined();
   back();
   await bumped.committed;
-  expect(idea.get()).toEqual({ title: 'a', votes: 8 });
+  await expect.poll(() => idea.get()).toEqual({ title: 'a', votes: 8 });
 });
 
 test('what waits in a cache in memory is sent by the next client of it, though nobody opens its store', async () => {

@@ -233,9 +233,9 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   },
   'a write that only its answer ended left its row pending for good': {
     mended: '63fbbe8',
-    file: 'packages/client/src/records/live-set.ts',
-    now: 'this.#leave = this.#counted();',
-    was: 'this.#leave = () => undefined;',
+    file: 'packages/engine/src/replica/outbox.ts',
+    now: 'if (!this.queue.delete(pending.opId)) return false;\n    this.#tell(pending);',
+    was: 'if (!this.queue.delete(pending.opId)) return false;',
     worlds: 'collections',
     seed: 1,
     says: /counted: /,

@@ -111,10 +111,10 @@ export class CollectionEntry
     );
   }
 
-  touch(path: Path | null): boolean {
+  touch(path: Path | null, isOwn?: boolean): boolean {
     // Over another connection what finds its rows may be had.
     if (path === null && this.#set === null) void this.#load();
-    return this.#set?.touch(path) === true;
+    return this.#set?.touch(path, isOwn) === true;
   }
 
   look(): void {

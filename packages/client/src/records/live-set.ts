@@ -12,7 +12,6 @@ import {
   type Query,
   type Refusal,
   RejectedError,
-  type Request,
   segmentsOf,
 } from '@holdfast/protocol';
 import {
@@ -32,7 +31,7 @@ import { noRows } from './idle.ts';
 import { inOwnForm, type Sources, type Stored, versionIn, withOwn } from './own-form.ts';
 import { PendingObjects } from './pending-objects.ts';
 import { Rows } from './rows.ts';
-import type { CollectionRow, CollectionState } from './types.ts';
+import type { CollectionState } from './types.ts';
 
 /** What a set is made of. */
 export type LiveSetConfig = {
@@ -75,14 +74,18 @@ export class LiveSet {
   readonly #glob: string;
   readonly #object: Pattern;
   readonly #depth: number;
+  readonly #pending: PendingObjects;
   #query: Query;
   #sub = '';
   #evaluation: Evaluation | null = null;
-  /** Objects that may have changed; null: any may have. */
+  /** What the evaluation lies over; null: it is of all objects. */
+  #over: Over | null = null;
+  /** Objects that may have changed, be it by own writes that come or go; null: any may have. */
   #touched: Set<Path> | null = null;
   #holding: Release | null = null;
-  readonly #leave: () => void;
-  #shown: Shown = { paths: [], rows: [], version: '', isPlain: false };
+  /** What the rows were read from, and by which version. */
+  #seen: Seen | null = null;
+  #version = '';
   /** The server has yet to say what the window is. */
   isBehind = true;
 
@@ -94,10 +97,14 @@ export class LiveSet {
     this.#object = patternOf(this.#glob);
     this.#depth = def.record.path.split('/').length;
     this.#rows = new Rows(def.record, hold.slot.name, report);
+    this.#pending = new PendingObjects(hold.slot, {
+      def: def.record,
+      of: (path) => this.#objectOf(path),
+      areBelow: (path) => this.#isAbove(path),
+    });
     hold.slot.store.query((replica) => {
       this.#sub = replica.follow(Queries).open(this.#ask(), changed);
     });
-    this.#leave = this.#counted();
   }
 
   widen(limit: number): void {
@@ -109,18 +116,17 @@ export class LiveSet {
   }
 
   close(): void {
-    this.#leave();
     this.#holding?.();
     this.#config.hold.slot.opened?.query((replica) => replica.queries?.close(this.#sub));
   }
 
-  touch(path: Path | null): boolean {
-    if (path === null) {
+  touch(path: Path | null, isOwn = false): boolean {
+    const object = path && this.#objectOf(path);
+    // What is above may have changed any below: the leaves that it changed are told one by one, but not what waits for whom.
+    if (path === null || (object === null && isOwn && this.#isAbove(path))) {
       this.#touched = null;
       return true;
     }
-    const object = this.#objectOf(path);
-    // What is above may have changed any below: the leaves that it changed are told one by one.
     if (object === null) return false;
     this.#touched?.add(object);
     return true;
@@ -158,6 +164,11 @@ export class LiveSet {
     if (replica === undefined || sight === undefined) {
       return { ...before, status: 'loading', ...trouble };
     }
+    const version = versionIn(this.#config.def.record, replica);
+    if (replica !== this.#seen || version !== this.#version) this.#touched = null;
+    this.#seen = replica;
+    this.#version = version;
+    this.#pending.look(this.#touched);
     try {
       return this.#found(before, { replica, sight, trouble });
     } catch (failure) {
@@ -171,7 +182,6 @@ export class LiveSet {
     const { phase, incarnation } = replica.status();
     this.isBehind = !isLocal && isBehind;
     if (isLocal && incarnation !== null) return this.#local(replica, trouble);
-    this.#evaluation = null;
     if (phase === 'refused') return { ...noRows, status: 'denied', ...trouble };
     if (refusal !== null && refusal.retry !== 'later') return this.#refused(before, refusal);
     return this.#remote(before, looking);
@@ -221,11 +231,11 @@ export class LiveSet {
 
   #local(replica: Seen, trouble: Trouble | undefined): CollectionState<unknown> {
     const { record } = this.#config.def;
-    const isSame = versionIn(record, replica) === this.#shown.version;
-    if (this.#touched === null || this.#evaluation === null || !isSame) {
+    if (this.#touched === null || this.#evaluation === null || this.#over !== null) {
       this.#evaluation = new Evaluation(record.name, this.#query, this.#all(replica));
+      this.#over = null;
     } else {
-      this.#evaluation.change(Array.from(this.#touched, this.#rowOf(replica)));
+      this.#evaluation.take(Array.from(this.#touched, this.#rowOf(replica)));
     }
     const { window } = this.#evaluation;
     return { ...this.#state(replica, window.rows, window), status: 'ok', ...trouble };
@@ -252,56 +262,54 @@ export class LiveSet {
     replica: Seen,
     { rows, hasMore }: Pick<QuerySight, 'hasMore'> & { readonly rows: readonly Path[] },
   ): readonly Path[] {
-    const pending = this.#pending();
-    if (pending.isEmpty) return rows;
-    const { record } = this.#config.def;
     const last = rows.at(-1);
     const end =
       hasMore && last !== undefined ? this.#placeOf(last, replica.committed(last)?.value) : null;
-    const compare = comparePlaces(this.#query.orderBy);
-    const isBeyond = ({ path, value }: Row): boolean => {
-      const place = end && pending.at(path) > 0 ? this.#placeOf(path, value) : null;
-      return place !== null && end !== null && compare(place, end) > 0;
+    const pending = this.#pending;
+    const before = this.#over;
+    const window = before?.rows === rows ? before.window : new Set(rows);
+    const over = { rows, window, end };
+    const rowOf = this.#candidate(replica, over);
+    if (this.#touched === null || this.#evaluation === null || !this.#endsAt(before, end)) {
+      this.#evaluation = null;
+      if (pending.isEmpty) return rows;
+      const shown = Array.from(new Set([...rows, ...pending.paths]), rowOf);
+      this.#evaluation = new Evaluation(this.#config.def.record.name, this.#query, shown);
+    } else {
+      const moved = before.rows === rows ? [] : apart(window, before.window);
+      this.#evaluation.take(Array.from(new Set([...this.#touched, ...moved]), rowOf));
+    }
+    this.#over = over;
+    return pending.isEmpty ? rows : this.#evaluation.rows;
+  }
+
+  /** Whether a window ended at the same place. */
+  #endsAt(over: Over | null, end: Place | null): over is Over {
+    if (over === null || over.end === null || end === null) return over?.end === end;
+    return this.#compare(over.end, end) === 0;
+  }
+
+  /** Gives objects that a window may show: those that the server says, and those of own writes that do not lie beyond. */
+  #candidate(replica: Seen, { window, end }: Over): (path: Path) => Row {
+    const rowOf = this.#rowOf(replica);
+    const pending = this.#pending;
+    const isHere = (path: Path): boolean =>
+      window.has(path) ||
+      (pending.paths.has(path) && (replica.queries?.holds(path) === true || pending.isMade(path)));
+    return (path) => {
+      const row = isHere(path) ? rowOf(path) : { path, value: undefined };
+      const place = end && pending.at(path) > 0 ? this.#placeOf(path, row.value) : null;
+      const isBeyond = place !== null && end !== null && this.#compare(place, end) > 0;
+      return isBeyond ? { path, value: undefined } : row;
     };
-    const window = new Set(rows);
-    const others = pending.objects.filter(
-      (path) =>
-        !window.has(path) && (replica.queries?.holds(path) === true || pending.isMade(path)),
-    );
-    const shown = [...rows, ...others].map(this.#rowOf(replica));
-    const candidates = shown.filter((row) => !isBeyond(row));
-    return new Evaluation(record.name, this.#query, candidates).window.rows;
+  }
+
+  #compare(one: Place, other: Place): number {
+    return comparePlaces(this.#query.orderBy)(one, other);
   }
 
   #placeOf(path: Path, value: Json | undefined): Place | null {
     return isObject(value) ? placeOf(path, value, this.#query.orderBy) : null;
-  }
-
-  /** Rows count own writes, which may come and go without anything else that changes. */
-  #counted(): () => void {
-    const { changed, hold } = this.#config;
-    const { outboxChanges, witnesses } = hold.slot;
-    const hear = (request: Request): undefined => {
-      if (!this.#pending([{ request }]).isEmpty) changed();
-    };
-    witnesses.add(hear);
-    const leave = outboxChanges.subscribe(() => {
-      if (!this.#shown.isPlain) changed();
-    });
-    return () => {
-      witnesses.delete(hear);
-      leave();
-    };
-  }
-
-  #pending(
-    outbox: readonly { readonly request: Request }[] = this.#config.hold.slot.outbox(),
-  ): PendingObjects {
-    return new PendingObjects(outbox, {
-      def: this.#config.def.record,
-      of: (path) => this.#objectOf(path),
-      areBelow: (path) => this.#isAbove(path),
-    });
   }
 
   #state(
@@ -309,24 +317,13 @@ export class LiveSet {
     paths: readonly Path[],
     { hasMore, endCursor }: Pick<QuerySight, 'hasMore' | 'endCursor'>,
   ): Omit<CollectionState<unknown>, 'status'> {
-    const touched = this.#touched;
-    this.#touched = new Set();
-    const { record } = this.#config.def;
-    const version = versionIn(record, replica);
     const stored = this.#withOwn(replica);
-    const pending = this.#pending();
-    const made = (path: Path): CollectionRow<unknown> | null => {
-      const { json, version: of } = stored(path);
-      if (json === undefined) return null;
-      return this.#rows.rowOf({ path, json, pending: pending.at(path) }, of);
-    };
-    const { paths: known, rows: before, version: old, isPlain } = this.#shown;
-    const isPatch =
-      touched !== null && paths === known && version === old && isPlain && pending.isEmpty;
-    const rows = isPatch ? patched({ paths, before, touched }, made) : paths.map(made);
-    if (!isPatch) this.#rows.prune(new Set(paths));
-    this.#shown = { paths, rows, version, isPlain: pending.isEmpty };
-    return { rows: rows.filter((row) => row !== null), ready: true, hasMore, endCursor };
+    const rows = this.#rows.at(paths, this.#touched, (path) => {
+      const { json, version } = stored(path);
+      return json === undefined ? null : { path, json, version, pending: this.#pending.at(path) };
+    });
+    this.#touched = new Set();
+    return { rows, ready: true, hasMore, endCursor };
   }
 
   #withOwn(replica: Seen): (path: Path) => Stored {
@@ -359,26 +356,16 @@ export class LiveSet {
   }
 }
 
-type Shown = {
-  readonly paths: readonly Path[];
-  readonly rows: readonly (CollectionRow<unknown> | null)[];
-  readonly version: string;
-  /** No own writes have a part in them. */
-  readonly isPlain: boolean;
+/** The window of a server, and its end where there is more. */
+type Over = {
+  readonly rows: readonly Path[];
+  readonly window: ReadonlySet<Path>;
+  readonly end: Place | null;
 };
 
-/** The rows of the same paths, those made anew that may have changed. */
-function patched(
-  of: {
-    readonly paths: readonly Path[];
-    readonly before: Shown['rows'];
-    readonly touched: ReadonlySet<Path>;
-  },
-  make: (path: Path) => CollectionRow<unknown> | null,
-): Shown['rows'] {
-  const { paths, before, touched } = of;
-  if (touched.size === 0) return before;
-  return paths.map((path, at) => (touched.has(path) ? make(path) : (before[at] ?? null)));
+/** What is in one of two sets only. */
+function apart(one: ReadonlySet<Path>, other: ReadonlySet<Path>): readonly Path[] {
+  return [...one, ...other].filter((path) => one.has(path) !== other.has(path));
 }
 
 /** What kept the rows from being found, as an error of ours; one of another kind is its cause. */

@@ -1,5 +1,6 @@
-import type { Path, Request } from '@holdfast/protocol';
-import { makes, type Mapped, writesOf } from './pending.ts';
+import type { Path } from '@holdfast/protocol';
+import type { Slot } from '../slot.ts';
+import { isMadeBy, type Mapped, writesOf } from './pending.ts';
 
 /** The paths that a record has objects at. */
 export type Objects = {
@@ -10,43 +11,58 @@ export type Objects = {
   readonly areBelow: (path: Path) => boolean;
 };
 
-/** Which objects own unanswered requests touch. */
+/** Which objects own unanswered requests touch, as far as they were looked at. */
 export class PendingObjects {
-  readonly #counts = new Map<Path, number>();
-  readonly #made = new Set<Path>();
-  /** Paths above objects, each for a request. */
-  readonly #above: string[] = [];
+  readonly #slot: Pick<Slot, 'outbox' | 'outboxNear'>;
+  readonly #objects: Objects;
+  readonly #touched = new Set<Path>();
+  #isAbove = false;
 
-  constructor(outbox: readonly { readonly request: Request }[], { def, of, areBelow }: Objects) {
-    for (const { request } of outbox) {
-      const touched = new Set<Path>();
-      for (const write of writesOf(request)) {
-        const { path } = write;
-        const object = of(path);
-        if (object !== null) touched.add(object);
-        else if (areBelow(path)) this.#above.push(`${path}/`);
-        if (object === path && makes(def, request, write)) this.#made.add(path);
-      }
-      for (const object of touched) this.#counts.set(object, (this.#counts.get(object) ?? 0) + 1);
-    }
+  constructor(slot: Pick<Slot, 'outbox' | 'outboxNear'>, objects: Objects) {
+    this.#slot = slot;
+    this.#objects = objects;
   }
 
   get isEmpty(): boolean {
-    return this.#counts.size + this.#above.length === 0;
+    return this.#touched.size === 0 && !this.#isAbove;
   }
 
-  get objects(): readonly Path[] {
-    return [...this.#counts.keys()];
+  /** Those that are touched by themselves, and not from above. */
+  get paths(): ReadonlySet<Path> {
+    return this.#touched;
+  }
+
+  /** Looks at what may have changed; null: at all that waits. */
+  look(changed: ReadonlySet<Path> | null): void {
+    if (changed === null) return this.#survey();
+    for (const object of changed) {
+      const isTouched = this.#slot
+        .outboxNear(object)
+        .some(({ request }) =>
+          writesOf(request).some(({ path }) => this.#objects.of(path) === object),
+        );
+      if (isTouched) this.#touched.add(object);
+      else this.#touched.delete(object);
+    }
+  }
+
+  #survey(): void {
+    this.#touched.clear();
+    this.#isAbove = false;
+    for (const { path } of this.#slot.outbox().flatMap(({ request }) => writesOf(request))) {
+      const object = this.#objects.of(path);
+      if (object !== null) this.#touched.add(object);
+      else this.#isAbove ||= this.#objects.areBelow(path);
+    }
   }
 
   /** How many requests touch an object. */
   at(path: Path): number {
-    const above = this.#above.filter((each) => path.startsWith(each)).length;
-    return (this.#counts.get(path) ?? 0) + above;
+    return this.#slot.outboxNear(path).length;
   }
 
   /** Whether all of an object is what a request made it. */
   isMade(path: Path): boolean {
-    return this.#made.has(path);
+    return isMadeBy(this.#slot.outboxNear(path), { record: this.#objects.def, path });
   }
 }

@@ -2,8 +2,13 @@ import type { Json, Path, RecordDef } from '@holdfast/protocol';
 import { noStats, type Reading, readStored } from './reading.ts';
 import type { CollectionRow } from './types.ts';
 
-/** An object of a collection as it is shown. */
-export type Shown = { readonly path: Path; readonly json: Json; readonly pending: number };
+/** An object of a collection as it is shown, and the version that it is to be read by. */
+export type Shown = {
+  readonly path: Path;
+  readonly json: Json;
+  readonly version: string;
+  readonly pending: number;
+};
 
 type Known = {
   readonly json: Json;
@@ -20,6 +25,8 @@ export class Rows {
   readonly #store: string;
   readonly #report: (error: unknown) => void;
   readonly #known = new Map<Path, Known>();
+  /** The rows of objects that have not changed since they were made; null: there is none. */
+  readonly #current = new Map<Path, CollectionRow<unknown> | null>();
 
   constructor(def: RecordDef, store: string, report: (error: unknown) => void) {
     this.#def = def;
@@ -27,8 +34,30 @@ export class Rows {
     this.#report = report;
   }
 
-  /** The row of an object; null: it does not pass the gates, and is left out. */
-  rowOf({ path, json, pending }: Shown, version: string): CollectionRow<unknown> | null {
+  /**
+   * The rows at some paths, without those that do not pass the gates: of objects that may have changed, or null for any, and of
+   * those that were not there, `read` says what there is.
+   */
+  at(
+    paths: readonly Path[],
+    changed: ReadonlySet<Path> | null,
+    read: (path: Path) => Shown | null,
+  ): CollectionRow<unknown>[] {
+    if (changed === null) this.#current.clear();
+    else for (const path of changed) this.#current.delete(path);
+    const rows = paths.map((path) => {
+      const known = this.#current.get(path);
+      if (known !== undefined) return known;
+      const shown = read(path);
+      const row = shown && this.#rowOf(shown);
+      this.#current.set(path, row);
+      return row;
+    });
+    this.#prune(paths);
+    return rows.filter((row) => row !== null);
+  }
+
+  #rowOf({ path, json, version, pending }: Shown): CollectionRow<unknown> | null {
     const before = this.#known.get(path);
     const isSame = before !== undefined && before.json === json && before.version === version;
     const reading = isSame ? before.reading : this.#read({ json, version }, before?.reading);
@@ -38,10 +67,14 @@ export class Rows {
     return row;
   }
 
-  /** Forgets the rows that are not among these, when there are many. */
-  prune(paths: ReadonlySet<Path>): void {
-    if (this.#known.size <= 2 * paths.size + 100) return;
-    for (const path of this.#known.keys()) if (!paths.has(path)) this.#known.delete(path);
+  /** Forgets what is not at these paths, when there is much of it. */
+  #prune(paths: readonly Path[]): void {
+    const all = [this.#known, this.#current];
+    if (all.every(({ size }) => size <= 2 * paths.length + 100)) return;
+    const stays = new Set(paths);
+    for (const each of all) {
+      for (const path of each.keys()) if (!stays.has(path)) each.delete(path);
+    }
   }
 
   #read(at: { readonly json: Json; readonly version: string }, known?: Reading): Reading {

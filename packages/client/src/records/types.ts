@@ -178,6 +178,7 @@ export interface CollectionHandle<R extends RecordDef = RecordDef> extends Signa
   loadMore(count?: number): Promise<void>;
   /** Resolves when it is known which rows there are; rejects when they may not be read. */
   ready(): Promise<void>;
+  /** Keeps it until it is released, and ten seconds longer where it was ready by then. */
   retain(): Release;
 }
 

@@ -1,5 +1,5 @@
 import { type Path, versionPath } from '@holdfast/protocol';
-import type { Act } from '@holdfast/engine/replica';
+import type { Seen } from '@holdfast/engine/replica';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Slot } from '../slot.ts';
 import { soon } from '../turns.ts';
@@ -13,8 +13,8 @@ export interface Watched extends Looking {
 
 /** Something that is shown from all objects of a pattern. */
 export interface WideWatched extends Looking {
-  /** Something at a path has changed, or perhaps anything; says whether that concerns it. */
-  touch(path: Path | null): boolean;
+  /** Something at a path has changed, or perhaps anything; says whether that concerns it. Own writes may come or go there. */
+  touch(path: Path | null, isOwn?: boolean): boolean;
 }
 
 type Looking = {
@@ -83,7 +83,7 @@ export class SlotWatch {
 
   #start(): () => void {
     const { observers, outboxChanges, status } = this.#slot;
-    const observe = (acts: readonly Act[] | null): void => this.#changed(acts);
+    const observe = (acts: readonly Seen[] | null): void => this.#changed(acts);
     observers.add(observe);
     const leaveStatus = status.subscribe(() => this.#checkStatus());
     const leaveOutbox = outboxChanges.subscribe(() =>
@@ -96,17 +96,17 @@ export class SlotWatch {
     };
   }
 
-  #changed(acts: readonly Act[] | null): void {
+  #changed(acts: readonly Seen[] | null): void {
     if (acts === null) this.#markAll();
-    for (const { path, changes } of acts ?? []) {
-      this.#touch(path);
+    for (const { path, own, changes } of acts ?? []) {
+      this.#touch(path, own);
       for (const change of changes) this.#touch(change.path);
     }
   }
 
-  #touch(path: Path): void {
+  #touch(path: Path, isOwn = false): void {
     if (path.startsWith(schemaLeaves)) this.#markAll();
-    for (const wide of this.#wide) if (wide.touch(path)) this.soil(wide);
+    for (const wide of this.#wide) if (wide.touch(path, isOwn)) this.soil(wide);
     for (let at: string = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
       for (const watched of this.#byPath.get(at) ?? []) this.soil(watched);
     }

@@ -64,6 +64,10 @@ export class Evaluation {
     return { rows: this.#rows, hasMore: this.#hasMore, endCursor };
   }
 
+  get rows(): readonly Path[] {
+    return this.#rows;
+  }
+
   /** Whether an object matches, be it in the window or not. */
   has(path: Path): boolean {
     return this.#places.has(path);
@@ -71,6 +75,16 @@ export class Evaluation {
 
   /** Takes in what objects have become; how the window changes by it, or null where it stays as it is. */
   change(rows: readonly Row[]): readonly RowOp[] | null {
+    const before = this.#rows;
+    const hadMore = this.#hasMore;
+    const moved = this.take(rows);
+    if (before === this.#rows) return null;
+    const isSame = hadMore === this.#hasMore && sameRows(before, this.#rows);
+    return isSame ? null : opsBetween(before, this.#rows, moved);
+  }
+
+  /** The same for who asks for the window as it is by then; tells which objects have moved. */
+  take(rows: readonly Row[]): ReadonlySet<Path> {
     const moved = new Set<Path>();
     let isConcerned = false;
     for (const { path, value } of rows) {
@@ -81,12 +95,8 @@ export class Evaluation {
       isConcerned ||= this.#concerns(was) || this.#concerns(is);
       this.#move(path, was, is);
     }
-    if (!isConcerned) return null;
-    const before = this.#rows;
-    const hadMore = this.#hasMore;
-    this.#cut();
-    const isSame = hadMore === this.#hasMore && sameRows(before, this.#rows);
-    return isSame ? null : opsBetween(before, this.#rows, moved);
+    if (isConcerned) this.#cut();
+    return moved;
   }
 
   #move(path: Path, was: Place | null, is: Place | null): void {

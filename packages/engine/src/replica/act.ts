@@ -36,8 +36,11 @@ export type Act = {
 /** Says who did something, and who shall hear of it. */
 export type Stamp = Pick<Act, 'own' | 'audience'>;
 
+/** What an observer is told: what has changed at a path, or below it; an own request that comes or goes may change nothing. */
+export type Seen = Pick<Act, 'path' | 'own' | 'changes'>;
+
 /** Called amid a step with what it changes; null: perhaps anything. Whoever is called reads nothing before the step ends. */
-export type Observe = (acts: readonly Act[] | null) => void;
+export type Observe = (acts: readonly Seen[] | null) => void;
 
 /** Says by which act each change came about: one of those given, and for the rest a change of our own. */
 export function attributed(

@@ -23,7 +23,7 @@ export type ReplicaConfig = {
   readonly outboxMax?: OutboxLimits;
   /** Runs the mutations of records; absent: none is known. */
   readonly mutate?: Mutator;
-  /** Sees what changes. */
+  /** Sees what changes, and which own requests come and go. */
   readonly observe?: Observe;
 };
 

@@ -1,4 +1,4 @@
-export type { Act, Observe } from './act.ts';
+export type { Observe, Seen } from './act.ts';
 export { Ledger } from './ledger.ts';
 export type { Listing, ListPage, ListQuery, ShownEntry } from './listing.ts';
 export { type OutboxLimits, outboxMax, type ReplicaConfig } from './config.ts';

@@ -6,6 +6,7 @@ import {
   type Path,
   type Refusal,
 } from '@holdfast/protocol';
+import type { Observe } from './act.ts';
 import { isUnsent, type Pending, writesOf } from './pending.ts';
 import { TouchedPaths } from './touched.ts';
 import type { PendingState, ReplicaEffect } from './types.ts';
@@ -26,6 +27,8 @@ export type Moment = { readonly now: MonotonicMs; readonly wall: EpochMs };
 export type Post = {
   readonly emit: (effect: ReplicaEffect) => void;
   readonly random: () => number;
+  /** Hears where a request writes that comes or goes, also where nothing is changed by it. */
+  readonly observe?: Observe | undefined;
 };
 
 /**
@@ -85,6 +88,7 @@ export class Outbox {
   add(pending: Pending): void {
     this.queue.set(pending.opId, pending);
     this.#written.add(pathsOf(pending), pending);
+    this.#tell(pending);
     this.bytes += pending.bytes;
     this.unsent++;
     this.version++;
@@ -93,6 +97,7 @@ export class Outbox {
   /** Says whether it was there. */
   remove(pending: Pending): boolean {
     if (!this.queue.delete(pending.opId)) return false;
+    this.#tell(pending);
     this.#written.delete(pathsOf(pending), pending);
     if (isUnsent(pending)) this.unsent--;
     this.bytes -= pending.bytes;
@@ -194,6 +199,10 @@ export class Outbox {
   /** Nothing can be sent before something is answered. */
   get #isHeldUp(): boolean {
     return this.inFlight >= (this.isBlocked ? 1 : this.#window);
+  }
+
+  #tell(pending: Pending): void {
+    this.#post.observe?.(pathsOf(pending).map((path) => ({ path, own: true, changes: [] })));
   }
 
   #push(pending: Pending): void {

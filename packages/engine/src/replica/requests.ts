@@ -36,8 +36,9 @@ export class Requests {
 
   constructor(parts: Parts) {
     const { config, emit, fold, ledger } = parts;
+    const { random, observe } = config;
     this.#parts = parts;
-    this.outbox = new Outbox({ emit, random: config.random });
+    this.outbox = new Outbox({ emit, random, observe });
     for (const known of config.image?.outbox ?? []) {
       const pending = pendingOf(known);
       pending.isSaved = ledger === null || known.firstSentAt !== null;

@@ -21,6 +21,7 @@ import {
 } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
+import { turn } from '../storage/turn.ts';
 import { CommitTimes, type Meters } from '../metrics/index.ts';
 import { startJointSpan } from '../tracing/index.ts';
 import type { Clock } from './clock.ts';
@@ -373,13 +374,15 @@ export class StoreHost {
   async #follow(after: Seq): Promise<void> {
     try {
       // Settles an append whose outcome is unknown, or rejects while it cannot.
-      await this.#room.storage.open(this.row.id);
+      const head = (await this.#room.storage.open(this.row.id))?.head ?? after;
+      const limit = { ops: READ_OPS, bytes: READ_BYTES };
       const ops: LoggedOp[] = [];
       for (let last = after; ;) {
-        const more = await this.#room.storage.read(this.row.id, last, { ops: READ_OPS });
+        const more = await this.#room.storage.read(this.row.id, last, limit);
         ops.push(...more);
-        last = ops.at(-1)?.seq ?? last;
-        if (more.length < READ_OPS) break;
+        last = more.at(-1)?.seq ?? head;
+        if (last >= head) break;
+        await turn();
       }
       this.#step({ type: 'followed', ops });
     } catch (error) {

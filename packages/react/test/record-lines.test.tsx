@@ -123,7 +123,11 @@ function Measured({ of }: { readonly of: string | null }): ReactElement {
   // @ts-expect-error -- what a server computes is read only
   if (later.status === 'ready') expectTypeOf(later.value.set).toBeAny();
   const then = later.status === 'ready' ? later.value.value : later.status;
-  return <i>{[value, status, then].join(' ')}</i>;
+  return (
+    <i>
+      {value} {status} {then}
+    </i>
+  );
 }
 
 it('a source is drawn as records are, and anew when the server has computed another value', async () => {
@@ -147,12 +151,16 @@ it('a source is drawn as records are, and anew when the server has computed anot
 
 function Nobody(): ReactElement {
   const { value, status } = useRecord(User, null);
-  return <i>{`${String(value)} ${status}`}</i>;
+  return (
+    <i>
+      {value === undefined ? 'nothing' : 'something'} {status}
+    </i>
+  );
 }
 
 it('given no params, then nothing is shown, also where the client has no records', async () => {
   const { client } = world.seat();
   const page = open(<App client={client} children={<Nobody />} />);
-  await page.shows('undefined idle');
+  await page.shows('nothing idle');
   page.unmount();
 });

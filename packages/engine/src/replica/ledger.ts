@@ -34,7 +34,7 @@ export class Ledger implements Witness {
   /** Taken back by their makers, of which the cache does not know that, and where in the order they were. */
   readonly #withdrawn = new Map<OpId, number>();
   /** Nothing behind this place in the order may be sent before the cache knows what was taken back. */
-  holdsBehind = Infinity;
+  holdsBehind: number = Infinity;
   #isReplaced = false;
   #isTouched = false;
   #batch = 0;

@@ -14,8 +14,20 @@ type After = {
   readonly close: (at: number) => void;
 };
 
-/** What is wrong where a window changes, and the events that reach that commit come without the step that says so. */
-function wrongWith(after: (by: After) => void): readonly string[] {
+/** What takes a client to a commit. */
+type Reached = { readonly event: string; readonly payload: object };
+
+const events: Reached = { event: 'events', payload: { from_seq: 1, to_seq: 2, ops: [] } };
+const state: Reached = {
+  event: 'snapshot_end',
+  payload: { id: 's', seq: 2, chunks: 1, entries: 2 },
+};
+
+/** What is wrong where a window changes, and what reaches that commit comes without the step that says so. */
+function wrongWith(
+  after: (by: After) => void,
+  { event, payload }: Reached = events,
+): readonly string[] {
   let now = calmAt + 200;
   const reader = new Reader(() => now);
   const told = (window: object): void => {
@@ -27,7 +39,7 @@ function wrongWith(after: (by: After) => void): readonly string[] {
   reader.sent(frame('2', 'query_open', { sub: 'q1', record: 'card', spec }));
   reader.heard(frame('2', 'phx_reply', { status: 'ok', response: {} }));
   told({ at: 1, reset: true, rows: ['cards/a'], end_cursor: endAtA });
-  reader.heard(frame(null, 'events', { from_seq: 1, to_seq: 2, ops: [] }));
+  reader.heard(frame(null, event, payload));
   const close = (at: number): void => {
     now = at;
     reader.sent(frame('3', 'query_close', { sub: 'q1' }));
@@ -65,6 +77,14 @@ it('events without their step are wrong, unless a reset makes up for them', () =
   expect(wrongWith(() => undefined)).toEqual([expect.stringContaining('"rows":["a"]')]);
   const reset = { at: 2, reset: true, rows: ['cards/b', 'cards/a'], end_cursor: endAtA };
   expect(wrongWith(({ told }) => told(reset))).toEqual([]);
+});
+
+it('a state in place of events is wrong without their step, unless a reset makes up for it', () => {
+  expect(wrongWith(() => undefined, state)).toEqual([expect.stringContaining('by snapshot')]);
+  const step = { at: 2, ops: [['ins', 'cards/b', null]], end_cursor: endAtA };
+  expect(wrongWith(({ told }) => told(step), state)).toHaveLength(1);
+  const reset = { at: 2, reset: true, rows: ['cards/b', 'cards/a'], end_cursor: endAtA };
+  expect(wrongWith(({ told }) => told(reset), state)).toEqual([]);
 });
 
 it('whoever closes a query is not told any more what makes up for events that just came', () => {

@@ -3,7 +3,7 @@ import type { Logged } from '../src/world.ts';
 import { Truth } from '../validators/truth.ts';
 import { type Card, type Eyes, ids, type Rights, seen } from './card.ts';
 import { type Asked, type Cards, type Found, freshOf } from './fresh.ts';
-import type { Delivered, Sight, Told } from './reader.ts';
+import { type Delivered, type Sight, tells, type Told } from './reader.ts';
 
 /** Rights, and since when somebody has them. */
 export type Granted = { readonly at: number; readonly rights: Rights };
@@ -140,12 +140,12 @@ export class Judge {
     for (const [index, sight] of sights.entries()) {
       if (this.isFresh(viewer, sight)) continue;
       const rest = sights.slice(index + 1);
-      const next = rest.find(({ by }) => by !== 'events');
+      const next = rest.find(tells);
       // Whoever reads the log meanwhile is told of the whole window when it has read it (records.md §14.4).
       const isToCome =
         next === undefined ? this.#isLeftUntold(sight, closedAt) : next.by === 'reset';
       const isPassed = this.#isPassed(viewer, sight, rest);
-      const isBehind = sight.by === 'events' && (isToCome || isPassed);
+      const isBehind = !tells(sight) && (isToCome || isPassed);
       if (isBehind) excused.add(sight);
       else wrong.push(`fresh: ${who}: ${this.#describe(viewer, sight)}`);
     }
@@ -154,7 +154,7 @@ export class Judge {
 
   /** Whoever has read the log, a moment later, says nothing of what is again as it was before. */
   #isPassed(viewer: Viewer, sight: Sight, rest: readonly Sight[]): boolean {
-    const told = rest.findIndex(({ by }) => by !== 'events');
+    const told = rest.findIndex(tells);
     const silent = told === -1 ? rest : rest.slice(0, told);
     return silent.some((each) => each.at - sight.at < readMs && this.isFresh(viewer, each));
   }

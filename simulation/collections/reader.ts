@@ -9,6 +9,7 @@ import {
   readEvents,
   readFrame,
   readJoinReply,
+  readSnapshotEnd,
   type Seq,
 } from '@holdfast/protocol';
 import { canonicalJson, readQueryDelta, readQueryOpen } from '@holdfast/protocol/record';
@@ -18,16 +19,21 @@ import type { Asked, Edge } from './fresh.ts';
 /** What a maintained set was at a time: by what it was told last, and up to which commit. */
 export type Sight = {
   readonly at: number;
-  readonly by: 'reset' | 'delta' | 'events';
+  readonly by: 'reset' | 'delta' | 'events' | 'snapshot';
   readonly incarnation: string;
   readonly seq: Seq;
   /** What it may be of: what was asked, and what is asked instead of it. */
   readonly asked: readonly Asked[];
   readonly ids: readonly string[];
   readonly hasMore: boolean;
-  /** Unknown after events: where every row stays in its place, nothing is told of the end (R185). */
+  /** Unknown where it is told of no set: where every row stays in its place, nothing is told of the end (R185). */
   readonly end: Edge | null | undefined;
 };
+
+/** Whether a set is told of, and not only its rows. */
+export function tells({ by }: Pick<Sight, 'by'>): boolean {
+  return by === 'reset' || by === 'delta';
+}
 
 /** The sets that a query was told of, in order, and when its client closed it; null: it never did. */
 export type Told = { readonly sights: readonly Sight[]; readonly closedAt: number | null };
@@ -109,6 +115,7 @@ export class Reader {
     if (event === 'phx_close' || event === 'phx_error') this.begin();
     if (event === 'query_delta') this.#take(payload);
     if (event === 'events') this.#reach(payload);
+    if (event === 'snapshot_end') this.#replace(payload);
   }
 
   #ask(ref: string, payload: unknown): void {
@@ -166,13 +173,20 @@ export class Reader {
     for (const sub of this.#open.values()) this.#look(sub, 'events', events.toSeq);
   }
 
+  /** Whoever lags behind a log that is compacted is sent the state in place of its events: the sets are of its commit then. */
+  #replace(payload: unknown): void {
+    const end = readSnapshotEnd(payload);
+    if (isRefusal(end)) return;
+    for (const sub of this.#open.values()) this.#look(sub, 'snapshot', end.seq);
+  }
+
   #look(sub: Sub, by: Sight['by'], seq: Seq): void {
     const { ids, hasMore, end, asked, next } = sub;
     if (ids === null) return;
     const all = [asked, next?.asked].filter((each) => each !== null && each !== undefined);
     const incarnation = this.#incarnation;
     const sight = { at: this.#now(), by, incarnation, seq, asked: all, ids, hasMore };
-    sub.told.sights.push({ ...sight, end: by === 'events' || this.#isTab ? undefined : end });
+    sub.told.sights.push({ ...sight, end: tells({ by }) && !this.#isTab ? end : undefined });
   }
 }
 

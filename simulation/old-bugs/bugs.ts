@@ -138,7 +138,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: '(of ?? incarnation) === (incarnation ?? of) ? seq > sequence : over === incarnation,',
     was: 'seq > sequence,',
     worlds: 'anew',
-    seed: 6,
+    seed: 1,
     says: /converged: (bus|events), /,
   },
   'what a transaction added was shown twice, as another object of it came later': {
@@ -147,7 +147,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'const seq = seqAt(this.#ref.path, request, outcome.reply);',
     was: "const seq = 'store_seq' in outcome.reply ? outcome.reply.store_seq : null;",
     worlds: 'records',
-    seed: 21,
+    seed: 34,
     says: /converged: events, /,
   },
   'a change of a window was applied after commits that it came before': {

@@ -80,7 +80,7 @@ export class LiveSet {
   #evaluation: Evaluation | null = null;
   /** What the evaluation lies over; null: it is of all objects. */
   #over: Over | null = null;
-  /** Objects that may have changed, be it by own writes that come or go; null: any may have. */
+  /** Objects that may have changed, be it by own writes that come or go; null: all of them may have. */
   #touched: Set<Path> | null = null;
   #holding: Release | null = null;
   /** What the rows were read from, and by which version. */
@@ -122,7 +122,7 @@ export class LiveSet {
 
   touch(path: Path | null, isOwn = false): boolean {
     const object = path && this.#objectOf(path);
-    // What is above may have changed any below: the leaves that it changed are told one by one, but not what waits for whom.
+    // What is above may have changed all below: the leaves that it changed are told one by one, but not what waits for whom.
     if (path === null || (object === null && isOwn && this.#isAbove(path))) {
       this.#touched = null;
       return true;

@@ -35,7 +35,7 @@ export class Rows {
   }
 
   /**
-   * The rows at some paths, without those that do not pass the gates: of objects that may have changed, or null for any, and of
+   * The rows at some paths, without those that do not pass the gates: of objects that may have changed, null for all, and of
    * those that were not there, `read` says what there is.
    */
   at(

@@ -88,6 +88,15 @@ const many = Object.fromEntries(
   ]),
 );
 
+/** A server that has many objects, and somebody who has opened a query that the index answers as a whole. */
+async function served() {
+  const made = await site(many);
+  const first = await made.joined({ device: 'd1' }, silent);
+  const spec = { where: { team: 'team1' }, orderBy: 'rank', limit: 2 };
+  await opened(first, 'a', spec);
+  return { made, first, spec };
+}
+
 describe('With a declared index', () => {
   test('opening a query looks at the objects of its range, once the index is there', async () => {
     const made = await site(many);
@@ -245,10 +254,7 @@ describe('With a declared index', () => {
   });
 
   test('it is there even after all who had joined the store have left, with what was written meanwhile', async () => {
-    const made = await site(many);
-    const first = await made.joined({ device: 'd1' }, silent);
-    const spec = { where: { team: 'team1' }, orderBy: 'rank', limit: 2 };
-    await opened(first, 'a', spec);
+    const { made, first, spec } = await served();
     const looks = counted();
     await first.ask(topic, 'phx_leave', {});
     const body = { title: 'new', team: 'team1', rank: 0 };
@@ -260,10 +266,7 @@ describe('With a declared index', () => {
   });
 
   test('of a store that is purged and made anew it has nothing', async () => {
-    const made = await site(many);
-    const first = await made.joined({ device: 'd1' }, silent);
-    const spec = { where: { team: 'team1' }, orderBy: 'rank', limit: 2 };
-    await opened(first, 'a', spec);
+    const { made, spec } = await served();
     await made.server.stores.purge(made.storeId);
     await made.server.stores.create('demo/main');
     const second = await made.joined({ device: 'd2' }, silent);

@@ -109,14 +109,15 @@ class SqliteStorage implements Storage {
   }
 
   async *load(store: string): AsyncIterable<LoadChunk> {
-    const reader = await this.#file.borrow();
     try {
-      yield* this.#loadFrom(reader, store);
+      const reader = await this.#file.borrow();
+      try {
+        yield* this.#loadFrom(reader, store);
+      } finally {
+        this.#file.giveBack(reader);
+      }
     } catch (error) {
       throw toStorageError(error, this.#file.name);
-    } finally {
-      reader.exec('ROLLBACK');
-      this.#file.giveBack(reader);
     }
   }
 

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asStoreName } from '@holdfast/protocol';
-import { StorageError } from '@holdfast/server/storage';
+import { type LoadChunk, StorageError } from '@holdfast/server/storage';
 import { sqlite, type SqliteOptions } from '@holdfast/server/storage/sqlite';
 import { answer, batchOf, op, opsAfter } from '../../src/storage/conformance/subject.ts';
 
@@ -84,6 +84,10 @@ function remains(): unknown {
   const n = db.prepare(sql).get()?.['n'];
   db.close();
   return n;
+}
+
+async function readAll(load: AsyncIterator<LoadChunk>): Promise<void> {
+  while ((await load.next()).done !== true);
 }
 
 describe('the file of the SQLite driver', () => {
@@ -310,6 +314,43 @@ describe('the file of the SQLite driver', () => {
     expect(statSync(log).size).toBe(0);
     expect(await again.open('s')).toMatchObject({ head: 3 });
     await again.close();
+  });
+
+  it('lets a ninth load wait for one of the eight before it, and tells it when it is closed meanwhile', async () => {
+    await fill(2000);
+    const storage = sqlite({ directory });
+    const begin = (): AsyncIterator<LoadChunk> => storage.load('s')[Symbol.asyncIterator]();
+    const begun = Array.from({ length: 8 }, begin);
+    await Promise.all(begun.map((load) => load.next()));
+    const ninth = begin();
+    const first = ninth.next();
+    await Promise.all(begun.map(readAll));
+    await first;
+    const others = Array.from({ length: 7 }, begin);
+    await Promise.all(others.map((load) => load.next()));
+    const late = begin().next();
+    const told = expect(late).rejects.toThrow('The storage is closed. Open it again.');
+    await storage.close();
+    await told;
+    await Promise.all([ninth, ...others].map(readAll));
+  });
+
+  it('loads again when its disk works again, however many loads have failed meanwhile', async () => {
+    await fill(2000);
+    const storage = sqlite({ directory });
+    expect(await storage.append('s', 2000, batchOf(opsAfter(2000, 3)))).toEqual({
+      status: 'stored',
+    });
+    const begun = Array.from({ length: 8 }, () => storage.load('s')[Symbol.asyncIterator]());
+    await Promise.all(begun.map((load) => load.next()));
+    const log = `${file}-wal`;
+    const kept = readFileSync(log);
+    truncateSync(log);
+    const failed = { name: 'StorageError', reason: 'io', message: expect.stringContaining(file) };
+    await Promise.all(begun.map((load) => expect(readAll(load)).rejects.toMatchObject(failed)));
+    writeFileSync(log, kept, { flag: 'r+' });
+    await readAll(storage.load('s')[Symbol.asyncIterator]());
+    await storage.close();
   });
 
   it('stores again when a file that was moved is back', async () => {

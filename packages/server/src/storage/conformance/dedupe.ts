@@ -115,6 +115,18 @@ export const dedupeCases: readonly Case[] = [
     },
   },
   {
+    name: 'answers of long ago are kept while there are few',
+    run: onStore(async (storage, store, clock) => {
+      const old = [answer(1), answer(2)];
+      await mustStore(storage, store, batchOf(opsAfter(0, 2), { answers: old }));
+      clock.at += 400 * day;
+      const late = answer(3, { at: clock.at });
+      await mustStore(storage, store, batchOf([op(3)], { answers: [late] }));
+      assert.deepEqual((await ask(storage, store, [...old, late])).answers, [...old, late]);
+      assert.equal((await storage.open(store))?.dedupeSince, 0);
+    }),
+  },
+  {
     name: 'the last 100 000 answers are kept however old, and every answer for 24 hours however many',
     run: onStore(async (storage, store, clock) => {
       const first = answer(1);

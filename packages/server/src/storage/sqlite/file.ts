@@ -74,7 +74,13 @@ export class DatabaseFile {
     return reader;
   }
 
+  /** Ends what the reader has begun. */
   giveBack(reader: DatabaseSync): void {
+    try {
+      reader.exec('ROLLBACK');
+    } catch {
+      // SQLite has rolled back by itself, as it does where a disk fails.
+    }
     const next = this.#waiting.shift();
     if (this.#closed) reader.close();
     else if (next === undefined) this.#idle.push(reader);
@@ -212,6 +218,11 @@ function emptyLog(db: DatabaseSync): void {
 
 function openReader(name: string): DatabaseSync {
   const db = new DatabaseSync(name, { readOnly: true });
-  db.exec('PRAGMA cache_size = -8192');
-  return db;
+  try {
+    db.exec('PRAGMA cache_size = -8192');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }

@@ -46,7 +46,14 @@ import type { StoreDesk } from './store-call.ts';
 import type { Subscription } from './subscription.ts';
 import { Transaction } from './transaction.ts';
 import { isSettled } from './waiters.ts';
-import { iterate, type OnOptions, overflow, type WatcherOptions, watchOptionsOf } from './watch.ts';
+import {
+  iterate,
+  type Iteration,
+  type OnOptions,
+  overflow,
+  type WatcherOptions,
+  watchOptionsOf,
+} from './watch.ts';
 import {
   type BlindOptions,
   type FenceOptions,
@@ -222,21 +229,20 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   watch(pattern: string, options: WatcherOptions = {}): AsyncIterable<WatchEvent> {
     const parsed = this.#hold.part.pattern(pattern);
     const watchOptions = watchOptionsOf('watch', options, { signal: 'object' });
-    const { maxQueue } = watchOptions;
+    const { maxQueue, delivery } = watchOptions;
     const watched = { store: this.name, pattern, limit: maxQueue };
+    const subscribe: Iteration['subscribe'] = (told) =>
+      this.#subscribe({
+        pattern: parsed,
+        // What a consumer that waits is about to get does not wait.
+        options: { ...watchOptions, maxQueue: maxQueue + 1 },
+        ...told,
+        isLive: true,
+      });
     this.#open();
-    return {
-      [Symbol.asyncIterator]: () =>
-        iterate(watched, options.signal, (told) =>
-          this.#subscribe({
-            pattern: parsed,
-            // What a consumer that waits is about to get does not wait.
-            options: { ...watchOptions, maxQueue: maxQueue + 1 },
-            ...told,
-            isLive: true,
-          }),
-        ),
-    };
+    const { policy } = delivery;
+    const { signal } = options;
+    return { [Symbol.asyncIterator]: () => iterate(watched, { policy, signal, subscribe }) };
   }
 
   /** Asks what became of a write, also one of another session of this device. */

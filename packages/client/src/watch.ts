@@ -5,7 +5,13 @@ import {
   type Pattern,
   RejectedError,
 } from '@holdfast/protocol';
-import type { Delivery, WatchEvent, WatchMode, WatchOptions } from '@holdfast/engine/replica';
+import {
+  type Delivery,
+  merge,
+  type WatchEvent,
+  type WatchMode,
+  type WatchOptions,
+} from '@holdfast/engine/replica';
 import { deferred, type Release } from '@holdfast/engine/registry';
 import { checkOptions, type OptionKinds } from './mistakes.ts';
 
@@ -69,11 +75,15 @@ function deliveryOf(of: string, delivery: NonNullable<SubscribeOptions['delivery
   throw new TypeError(`${of}: "delivery" must be every, latest or {everyMs}.`);
 }
 
-/** How an iterator subscribes. */
-export type Subscribe = (told: {
-  readonly event: (event: WatchEvent) => void;
-  readonly ended: (error: HoldfastError | null) => void;
-}) => Release;
+/** How an iterator subscribes, and when it ends. */
+export type Iteration = {
+  readonly policy: Delivery['policy'];
+  readonly signal: AbortSignal | undefined;
+  readonly subscribe: (told: {
+    readonly event: (event: WatchEvent) => void;
+    readonly ended: (error: HoldfastError | null) => void;
+  }) => Release;
+};
 
 /** What a queue is of, and how much it holds. */
 export type Watched = {
@@ -84,16 +94,15 @@ export type Watched = {
 
 /**
  * A subscription, of one event more, as an iterator: it holds what is not taken yet, up to the maximum, and ends with an error
- * beyond it.
+ * beyond it. Where the newest of each path is wanted, what waits for the consumer is merged too.
  */
 export function iterate(
   watched: Watched,
-  signal: AbortSignal | undefined,
-  subscribe: Subscribe,
+  { policy, signal, subscribe }: Iteration,
 ): AsyncIterator<WatchEvent, undefined> {
-  let queue: WatchEvent[] = [];
-  /** What is taken of it, one after the other. */
-  let batch: WatchEvent[] = [];
+  const queue = new Map<string | number, WatchEvent>();
+  /** Numbers what is told as it is; nothing is merged across it. */
+  let count = 0;
   /** Queued events that count: what was there at the start does not (C12). */
   let live = 0;
   let end: { readonly error?: unknown } | null = null;
@@ -107,14 +116,18 @@ export function iterate(
     news.resolve();
   };
   const drop = (how: NonNullable<typeof end>): void => {
-    queue.length = 0;
-    batch.length = 0;
+    queue.clear();
     finish(how);
   };
   const abort = (): void => drop({ error: signal?.reason });
   const event = (value: WatchEvent): void => {
-    queue.push(value);
-    if (value.op !== 'present') live += 1;
+    const isNews = value.op !== 'present';
+    const isAlone = policy === 'every' || !isNews || value.op === 'resync';
+    const key = isAlone ? (count += 1) : `${count}:${value.path}`;
+    const earlier = queue.get(key);
+    queue.delete(key);
+    queue.set(key, earlier ? merge(earlier, value) : value);
+    if (isNews && !earlier) live += 1;
     if (live > watched.limit) finish({ error: overflow(watched) });
     news.resolve();
   };
@@ -127,13 +140,12 @@ export function iterate(
 
   async function* taken(): AsyncGenerator<WatchEvent, undefined> {
     for (;;) {
-      batch = queue;
-      queue = [];
-      for (const value of batch) {
+      // What comes while it is walked is walked, too.
+      for (const [key, value] of queue) {
+        queue.delete(key);
         if (value.op !== 'present') live -= 1;
         yield value;
       }
-      if (queue.length > 0) continue;
       if (end) {
         if ('error' in end) throw end.error;
         return undefined;

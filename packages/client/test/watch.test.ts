@@ -245,6 +245,26 @@ describe('watch', () => {
     await expect(next).rejects.toMatchObject(error);
   });
 
+  it('merges what waits for a slow consumer, where the newest of each path is wanted (P34)', async () => {
+    const store = await world.store();
+    await store.put('a', 0).committed;
+    const options = { delivery: 'latest', includeCurrent: true, maxQueue: 2 } as const;
+    const events = store.watch('*', options)[Symbol.asyncIterator]();
+    let last: unknown = null;
+    store.on('a', ({ value }) => (last = value));
+    const put = async (path: string, value: number): Promise<void> => {
+      await store.put(path, value).committed;
+    };
+    await put('b', 0);
+    for (let n = 1; n <= 5; n++) await put('a', n);
+    await expect.poll(() => last).toBe(5);
+    expect(await events.next()).toMatchObject({ value: { path: 'a', value: 0, op: 'present' } });
+    expect(await events.next()).toMatchObject({ value: { path: 'b', value: 0 } });
+    const merged = { path: 'a', value: 5, previous: 0, conflated: 4 };
+    expect(await events.next()).toMatchObject({ value: merged });
+    await events.return?.();
+  });
+
   it('ends with the reason of its signal, and with `closed` when the client closes', async () => {
     const store = await world.store();
     const controller = new AbortController();

@@ -7,6 +7,7 @@ export { Queries } from './queries.ts';
 export { sharedScope } from './following.ts';
 export { Replica, scopeId } from './replica.ts';
 export { rights } from './standing.ts';
+export { merge } from './subscriptions.ts';
 export { TouchedPaths } from './touched.ts';
 export type {
   Delivery,

@@ -144,10 +144,12 @@ export class Subscriptions {
       if (feed.due > now) continue;
       const { id: subscription, options, parts } = feed;
       const events = takeFrom(parts, effort);
-      if (parts.length === 0) this.#dirty.delete(feed);
-      if (events.length === 0) continue;
-      if (options.delivery.policy === 'sample') feed.due = now + options.delivery.intervalMs;
-      this.#emit({ type: 'notify', subscription, events });
+      // A comparison that was cut short goes on as soon as others have had their turn: all of it is one round.
+      if (parts.length === 0) {
+        this.#dirty.delete(feed);
+        if (options.delivery.policy === 'sample') feed.due = now + options.delivery.intervalMs;
+      }
+      if (events.length > 0) this.#emit({ type: 'notify', subscription, events });
     }
   }
 
@@ -255,7 +257,7 @@ function stemOf({ under }: Range): string {
 }
 
 /** Keeps the last event of a path, with what the subscriber saw last as its `previous`. */
-function merge(earlier: WatchEvent, later: WatchEvent): WatchEvent {
+export function merge(earlier: WatchEvent, later: WatchEvent): WatchEvent {
   const conflated = (earlier.conflated ?? 0) + (later.conflated ?? 0) + 1;
   return { ...later, previous: earlier.previous, conflated };
 }

@@ -248,6 +248,22 @@ test('`sample` keeps its interval between rounds, and ends with the last value',
   ]);
 });
 
+test('`sample` does not wait between the pieces of what is there, nor lets what is new wait for them', () => {
+  const desk = new Desk().live();
+  const leaves = Object.fromEntries(Array.from({ length: 12_000 }, (_, n) => [`k${n}`, n]));
+  desk.events([[1, 'set', 'm', leaves]]);
+  const delivery = { policy: 'sample', intervalMs: 60_000 } as const;
+  const id = desk.watch('**', { includeCurrent: true, delivery });
+  desk.events([[2, 'set', 'n', 1]]);
+  const heard = desk.deliver(id);
+  expect(heard).toHaveLength(12_001);
+  expect(heard.at(-1)).toMatchObject({ path: 'n', seq: 2 });
+  desk.events([[3, 'set', 'n', 2]]);
+  expect(desk.deliver(id)).toEqual([]);
+  desk.now += 60_000;
+  expect(desk.deliver(id)).toMatchObject([{ path: 'n', seq: 3 }]);
+});
+
 test('a write that merges delivers the whole value at its path', () => {
   const desk = new Desk().live();
   desk.events([[1, 'set', 'settings', { theme: 'light', locale: 'en' }]]);

@@ -24,6 +24,7 @@ export {
   type ViewScope,
   type WatchCallback,
 } from './definition.ts';
+export { isAlike } from './instance/equal.ts';
 export { type Claim, type CommandAnswer, CommandLedger } from './instance/ledger.ts';
 export { Tail, type TailFormat } from './instance/tail.ts';
 export type {

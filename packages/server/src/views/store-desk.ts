@@ -1,6 +1,7 @@
 import type { LoneRequest } from '@holdfast/engine/authority';
 import { type FileWrite, type PathGrants, readIn, type Scope, Tree } from '@holdfast/engine/data';
 import type { Veil } from '@holdfast/engine/gate';
+import { isAlike } from '@holdfast/engine/view';
 import {
   type Entry,
   HoldfastError,
@@ -177,6 +178,16 @@ function refuseUser(user: Principal, row: StoreRow): Refusal | null {
   return mayUseStore(user, row) ? refuseScope(user, 'entries:read') : refuse('store_not_allowed');
 }
 
+/** Gives what it gave before while that is alike: what is seen through a veil is put together anew for each look. */
+function steady(now: () => unknown): () => unknown {
+  let last: unknown;
+  return () => {
+    const next = now();
+    if (!isAlike(next, last)) last = next;
+    return last;
+  };
+}
+
 /** A principal, and what the records of a store hide from it. */
 type User = { readonly principal: Principal; readonly veil: Veil | null };
 
@@ -247,7 +258,7 @@ export class OpenedStore {
   /** Calls back after each commit by which something read became another. Under a veil it is read for this user alone: it turns when its own rules do. */
   watch({ key, under, now }: Read, changed: () => void): () => void {
     if (!this.#user?.veil) return this.#shared.reads.follow({ key, under, now }, changed);
-    const read = { key: null, under: this.#groundOf(under), now };
+    const read = { key: null, under: this.#groundOf(under), now: steady(now) };
     return this.#shared.reads.follow(read, changed);
   }
 

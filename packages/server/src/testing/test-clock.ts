@@ -1,5 +1,8 @@
 import type { Clock } from '../host/clock.ts';
 
+/** That of the platform, whatever a test runner puts in its place later: a test that fakes timers mounts views too. */
+const { setImmediate: inNextTurn } = globalThis;
+
 type Timer = { readonly at: number; readonly run: () => void };
 
 /** Time that moves when a test says so. */
@@ -26,7 +29,7 @@ export class TestClock implements Clock {
   }
 
   setImmediate(run: () => void): void {
-    setImmediate(run);
+    inNextTurn(run);
   }
 
   /** Lets so many milliseconds pass: timers run when they are due, each with all that follows from it. */
@@ -58,6 +61,6 @@ const TURNS = 4;
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn += 1) {
     // oxlint-disable-next-line no-await-in-loop -- so many turns of the event loop
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => inNextTurn(resolve));
   }
 }

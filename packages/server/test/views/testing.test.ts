@@ -1,6 +1,6 @@
 import { RejectedError, stream, upload, view } from '@holdfast/server';
 import { TestClock, testView } from '@holdfast/server/testing';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 
 const room = view({
@@ -257,4 +257,16 @@ it('what a context and `h` can do works by its name alone, as where they are tak
   });
   expect(tested.events()).toMatchObject([{ name: 'rang' }]);
   expect(tested.faults).toEqual([]);
+});
+
+it('testView has its own time where the test runner fakes all timers', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const tested = await testView(room, { params: { title: 'T' }, stores: { 'acme/app': {} } });
+  await tested.advance(2000);
+  expect(await tested.dispatch('double')).toEqual({ doubled: 4 });
+  await tested.store('acme/app').put('people/bob', 2);
+  await tested.advance(20);
+  expect(tested.snapshot()).toMatchObject({ ticks: 2, people: { bob: 2 } });
+  await tested.end();
 });

@@ -11,7 +11,7 @@ export const command: Command = defineCommand({
     org: {
       type: 'string',
       valueHint: 'ORG',
-      description: 'Of this org; default: the first of yours',
+      description: 'Of this org; default: that of the store, or the first of yours',
     },
     store: {
       type: 'string',

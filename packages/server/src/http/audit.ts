@@ -1,4 +1,4 @@
-import { asStoreName, refuse } from '@holdfast/protocol';
+import { asStoreName, parseStoreName, refuse } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import { type Act, mayUseStore, orgOf, type Principal } from '../access/index.ts';
@@ -89,7 +89,11 @@ type Query = {
 function readQuery(c: Context, { orgs }: Principal): Query {
   const asked = queryOf(c, parameters);
   const { act, store, actor } = asked;
-  const org = asked['org'] ?? orgs[0];
+  if (store !== undefined && parseStoreName(store) === null) {
+    throw invalidParam('store must be the name of a store, org/name.');
+  }
+  // What was done to a store is told in its org, which need not be the first.
+  const org = asked['org'] ?? (store === undefined ? orgs[0] : orgOf(store));
   if (org === undefined || !orgs.includes(org)) throw notFound();
   return {
     org,

@@ -1,5 +1,6 @@
 import { setImmediate as loop } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { GivenPrincipal } from '../../src/index.ts';
 import { set, topic, world } from '../conversation/world.ts';
 import { type Ask, World } from './world.ts';
 
@@ -9,6 +10,12 @@ async function actsOf(ask: Ask, query = ''): Promise<readonly Told[]> {
   const { json } = await ask('GET', `/api/audit${query}`);
   return json['acts'] as readonly Told[];
 }
+
+const operatorOfTwo = (): GivenPrincipal => ({
+  subject: 'operator',
+  orgs: ['acme', 'demo'],
+  scopes: ['audit:read', 'stores:create'],
+});
 
 const names = (acts: readonly Told[]): readonly string[] => acts.map(({ act }) => act);
 
@@ -183,6 +190,19 @@ test('acts are filtered and paged; wrong parameters are refused', async () => {
   for (const query of ['limit=0', 'limit=1001', 'before=0', 'before=x', 'nothing=1']) {
     expect((await ask('GET', `/api/audit?${query}`)).status, query).toBe(400);
   }
+});
+
+test('who has several orgs and asks for a store hears of it, in whichever of them it is', async () => {
+  const home = new World({ authenticate: operatorOfTwo });
+  const ask = home.as('any');
+  await ask('POST', '/api/stores', { name: 'acme/blog' });
+  await ask('POST', '/api/stores', { name: 'demo/blog' });
+  expect(await actsOf(ask)).toMatchObject([{ store: 'acme/blog' }]);
+  expect(await actsOf(ask, '?store=demo/blog')).toMatchObject([{ store: 'demo/blog' }]);
+  expect(await actsOf(ask, '?org=demo&store=demo/blog')).toHaveLength(1);
+  expect(await actsOf(ask, '?org=acme&store=demo/blog')).toEqual([]);
+  expect((await ask('GET', '/api/audit?store=evil/blog')).status).toBe(404);
+  expect((await ask('GET', '/api/audit?store=blog')).status).toBe(400);
 });
 
 test('a log of acts is looked through page by page for what is asked, and others have their turns in between', async () => {

@@ -58,6 +58,8 @@ test.each([
   { ttl_ms: 1 },
   { holder: 'me' },
   { token: 1 },
+  { record: 'post' },
+  { name: 'like' },
 ])('another request has another fingerprint: %j', (change) => {
   expect(fingerprint({ ...write, ...change })).not.toBe(fingerprint(write));
 });

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asPath } from '@holdfast/protocol';
+import { memoryBlobs } from '@holdfast/server/blobs/memory';
 import type { Batch } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { valuesOf } from './replica.ts';
 import { SlowDisk } from './slow-disk.ts';
-import { arrived, ask, dialects, logOf, opsIn, put, reasonOf, tongues } from './talk.ts';
+import { arrived, ask, dialects, logOf, opsIn, put, reasonOf, tongues, write } from './talk.ts';
 import { set, topic, world } from './world.ts';
 
 test.each(tongues)(
@@ -84,6 +85,30 @@ test.each<[string, object]>([
   const { response } = await peer.ask(topic, 'write', { ...payload, ...change });
   expect(response).toEqual({ reason: 'duplicate_op_id' });
   expect((await peer.ask(topic, 'write', payload)).response).toEqual({ store_seq: 1 });
+});
+
+const acquire = { op: 'lease', path: 'lock', holder: 'me', ttl_ms: 1000 };
+const ops = [{ op: 'set', path: 'a', value: 1 }];
+
+test.each<[string, string, object, object]>([
+  ['write', 'if_absent', { op: 'set', path: 'a', value: 1 }, { if_absent: true }],
+  ['write', 'ttl', acquire, { ttl_ms: 1001 }],
+  ['write', 'holder', acquire, { holder: 'another' }],
+  ['write', 'token', { op: 'renew', path: 'live', token: 1 }, { token: 2 }],
+  ['transact', 'op', { ops }, { ops: [{ ...ops[0], value: 2 }] }],
+  ['transact', 'precondition', { ops }, { preconditions: [{ path: 'b', exists: true }] }],
+  ['put_file', 'name', { path: 'f', content: 'eA==' }, { filename: 'x' }],
+  ['put_file', 'type', { path: 'f', content: 'eA==' }, { content_type: 'text/html' }],
+])('S62 a repeat of a %s with another %s is refused', async (event, _what, request, change) => {
+  const home = await world({ files: memoryBlobs() });
+  const peer = await home.joined();
+  await write(peer, 'lease', 'live', { holder: 'me' });
+  const payload = { client_op_id: 'x', ...request };
+  const first = await peer.ask(topic, event, payload);
+  expect(first).toMatchObject({ status: 'ok', response: { store_seq: 2 } });
+  const { response } = await peer.ask(topic, event, { ...payload, ...change });
+  expect(response).toEqual({ reason: 'duplicate_op_id' });
+  expect(await peer.ask(topic, event, payload)).toEqual(first);
 });
 
 test('S62 a request that was refused is evaluated afresh', async () => {

@@ -50,6 +50,25 @@ test('S67 of ten pipelined writes the third is limited and the rest are blocked;
   }
 });
 
+test.each([60, 7, 600])(
+  'S66 at %i a minute who is refused for its rate, or blocked, is told within 20 % when the next write passes',
+  async (writes_per_minute) => {
+    const clock = new VirtualClock();
+    const here = await world({ clock, rates: { ...rates, writes_per_minute, write_burst: 1 } });
+    const peer = await here.joined();
+    await put(peer, 'a', 1);
+    const told = async (id: string, more = {}): Promise<unknown> =>
+      (await peer.ask(topic, 'write', set('a', 2, id, more))).response['retry_after_ms'];
+    const ms = Number(await told('first'));
+    await clock.pass(10);
+    expect(await told('second')).toBe(ms - 10);
+    await clock.pass(0.8 * ms - 10);
+    expect(await told('first', { unblock: true })).toBeGreaterThan(0);
+    await clock.pass(0.4 * ms);
+    expect(await told('first', { unblock: true })).toBeUndefined();
+  },
+);
+
 test('S67 a rollback that is refused for its rate blocks nothing, and passes when its time has come', async () => {
   const clock = new VirtualClock();
   const here = await world({ clock, rates });

@@ -29,7 +29,7 @@ async function site(rule: () => Promise<boolean>, clock = new VirtualClock()) {
   await members.write({ id: 'ada' }, { set: { name: 'Ada', email: 'ada@secret' } });
   const eve = await made.joined({ token: 'eve', device: 'eve' });
   const rename = () => write(eve, { op: 'set', path: 'people/ada/name', value: 'Eve' });
-  return { rename, logged, clock };
+  return { eve, rename, logged, clock };
 }
 
 test.for([
@@ -76,4 +76,20 @@ test('a write rule that says no with a code of its own tells that, with the deta
   );
   const { response } = await rename();
   expect(response).toEqual({ reason: 'too_late', since: 5, message: 'It is over.' });
+});
+
+test('S67 behind a write that the server fails over, as behind one for later, nothing is done before that comes again', async () => {
+  let isDown = true;
+  const { eve } = await site(async () => {
+    if (isDown) throw new Error('no database');
+    return true;
+  });
+  const ask = (id: string, more: object = {}) =>
+    write(eve, { client_op_id: id, op: 'set', path: 'people/ada/name', value: id, ...more });
+  expect((await ask('first')).response).toMatchObject({ reason: 'internal_error' });
+  isDown = false;
+  const blocked = { reason: 'blocked', client_op_id: 'first', retry_after_ms: 1000 };
+  expect((await ask('second')).response).toEqual(blocked);
+  expect((await ask('first', { unblock: true })).response).toEqual({ store_seq: 3 });
+  expect((await ask('second')).response).toEqual({ store_seq: 4 });
 });

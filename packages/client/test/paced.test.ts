@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest';
+import type { OutboxEntry } from '@holdfast/client';
+import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { Valve } from './valve.ts';
+import { openWorld } from './world.ts';
+
+/** Lets time pass only while what is refused for now waits for it, so that no message on its way is late. */
+async function passUntilSettled(
+  list: () => readonly OutboxEntry[],
+  clock: VirtualClock,
+): Promise<void> {
+  while (list().length > 0) {
+    const all = list();
+    const isWaiting = all[0]?.state === 'waiting' && all.every(({ state }) => state !== 'sent');
+    // oxlint-disable-next-line no-await-in-loop -- one step of time after the other
+    await clock.pass(isWaiting ? 10 : 0);
+    // oxlint-disable-next-line no-await-in-loop -- what is on its way comes
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+it('S66 1,000 writes after an outage pass a burst of 100 in order, as fast as their rate lets them and each retry when it was told', async () => {
+  const clock = new VirtualClock();
+  const rates = { writes_per_minute: 6000, write_burst: 100 };
+  await using world = await openWorld(undefined, { clock, rates });
+  const valve = new Valve();
+  const store = await world.store({ link: valve, env: { random: () => 0 } });
+  valve.down();
+  for (let n = 0; n < 1000; n++) store.put(`k/${n}`, n);
+  valve.up();
+  const start = clock.now();
+  await passUntilSettled(() => store.outbox.list(), clock);
+  const ms = clock.now() - start;
+  expect(ms).toBeGreaterThanOrEqual(9000);
+  expect(ms).toBeLessThan(9000 * 1.2);
+  const said = valve.received.map(String).join('\n');
+  expect(said).toContain('"rate_limited"');
+  expect(said).toContain('"blocked"');
+  const reader = await world.store();
+  const revisions = Array.from({ length: 1000 }, (_, n) => reader.entry(`k/${n}`)?.revision);
+  expect(revisions).toEqual(Array.from({ length: 1000 }, (_, n) => n + 1));
+});

@@ -8,6 +8,7 @@ import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
+import { runHoldings } from './holdings/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
@@ -32,6 +33,7 @@ const worlds: { readonly [kind: string]: Run } = {
   'hosts that compress': (seeds) => runHosts(seeds, { deflates: true }),
   parts: runParts,
   files: runFiles,
+  holdings: runHoldings,
   uploads: runUploads,
   feeds: runFeeds,
   webhooks: runWebhooks,

@@ -1,11 +1,12 @@
 // npm run simulate -- --seeds 100000 [--from 7]: runs the worlds of many seeds: of machines, or of whole hosts with --hosts
-// (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts, of
-// files with --files, of uploads with --uploads, of server-sent events with --feeds, of applications that are upgraded with
-// --upgrades, of undo with --edits, of guards and leases with --guards, of webhooks with --webhooks, of views with --views,
-// of records with --records, of collections with --collections (of which nothing is hidden with --collections --open), of
-// tabs with both views and queries with --browsers, of presence with --presence, of deploys of another major of records
-// with --deploys, of transfers by servers and clients at once with --transfers, of several accounts at one machine with
-// --accounts. With --deflate messages of hosts are compressed; with --tabs edits, guards and accounts are those of tabs.
+// (on SQLite files with --hosts --sqlite, looking back with --hosts --past), of clients that hold parts with --parts,
+// of files with --files, of files of two orgs that are collected with --holdings, of uploads with --uploads, of server-
+// sent events with --feeds, of applications that are upgraded with --upgrades, of undo with --edits, of guards and
+// leases with --guards, of webhooks with --webhooks, of views with --views, of records with --records, of collections
+// with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
+// --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
+// servers and clients at once with --transfers, of several accounts at one machine with --accounts. With --deflate
+// messages of hosts are compressed; with --tabs edits, guards and accounts are those of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -16,6 +17,7 @@ import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
 import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
+import { runHoldings } from './holdings/run.ts';
 import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
@@ -40,6 +42,7 @@ const { values } = parseArgs({
     sqlite: flag,
     parts: flag,
     files: flag,
+    holdings: flag,
     views: flag,
     records: flag,
     collections: flag,
@@ -67,6 +70,7 @@ const seeds = { from, count, progress };
 const kinds = [
   'parts',
   'files',
+  'holdings',
   'views',
   'records',
   'collections',
@@ -97,6 +101,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
     }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
+  holdings: () => runHoldings(seeds),
   views: () => runViews(seeds),
   collections: () => runCollections(seeds, { isOpen: values.open }),
   browsers: () => runBrowsers(seeds),

@@ -7,9 +7,14 @@ import type { Spoiling } from './spoiling.ts';
 import { type Step, stepsOf } from './steps.ts';
 
 /** What worlds of a kind are like. */
-export type Setting<Deed extends string> = Pick<Simulation, 'server' | 'tokenMs' | 'prepare'> & {
+export type Setting<Deed extends string> = Pick<
+  Simulation,
+  'server' | 'tokenMs' | 'hourMs' | 'prepare'
+> & {
   readonly faults: FaultRates;
   readonly store: string;
+  /** What stores there are besides. */
+  readonly others?: readonly string[];
   /** How long things are done in them, and go wrong. */
   readonly lengthMs: number;
   /** How long they go on in clear weather, where what was begun takes so long; default: not at all. */
@@ -30,13 +35,13 @@ export abstract class Worlds<Deed extends string, Mutant extends string> {
   readonly #spoiling: Spoiling<Mutant>;
 
   constructor(
-    { store, deeds, people, deedsMin, clearMs, ...rest }: Setting<Deed>,
+    { store, others = [], deeds, people, deedsMin, clearMs, ...rest }: Setting<Deed>,
     spoiling: Spoiling<Mutant>,
   ) {
     this.#spoiling = spoiling;
     this.simulation = {
       ...rest,
-      stores: [store],
+      stores: [store, ...others],
       script: {
         steps: (dice) =>
           stepsOf(dice, {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Store } from '@holdfast/client';
 import { isObject } from '@holdfast/protocol';
 import type { BlobHash } from '@holdfast/server/blobs';
@@ -7,6 +6,7 @@ import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
 import type { World } from '../src/world.ts';
 import { Truth } from '../validators/truth.ts';
+import { hashIn, hashOf } from './hash.ts';
 
 type Step = {
   readonly at: number;
@@ -167,15 +167,6 @@ function contentOf(roll: number): Uint8Array {
   const size = roll % 3 === 0 ? roll % sizeMax : roll % 3000;
   const content = Buffer.alloc(size, `file ${roll} `);
   return Buffer.concat([Buffer.from(`${roll}:`), content]);
-}
-
-function hashOf(content: Uint8Array): BlobHash {
-  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
-}
-
-function hashIn(value: unknown): BlobHash | null {
-  if (!isObject(value) || value['_type'] !== 'file') return null;
-  return `sha256:${String(value['hash']).slice('sha256:'.length)}`;
 }
 
 const deeds: readonly Step['does'][] = [

@@ -32,6 +32,8 @@ export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'en
   readonly deflates?: boolean;
   /** The part of each store that it holds all the time; default: the whole. */
   readonly scope?: readonly string[];
+  /** The stores that it may open; default: all of the world. */
+  readonly uses?: readonly string[];
   /** The installation that it says it is, where others say the same, such as the tabs of a browser; default: its name. */
   readonly installation?: string;
   /** Puts something between its clients and their connections. */
@@ -103,6 +105,11 @@ export class Device {
       this.#stores.set(name, store);
     }
     return store;
+  }
+
+  /** Whether it may open a store. */
+  uses(name: string): boolean {
+    return this.#options.uses?.includes(name) ?? true;
   }
 
   /** Writes of a store that are in the cache, and would be sent by the next client. */
@@ -251,6 +258,7 @@ export class Device {
       deflates: _deflates,
       installation = this.name,
       scope: _scope,
+      uses: _uses,
       wrap,
       onCrash: __,
       onRestart: ___,

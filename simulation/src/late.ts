@@ -10,7 +10,7 @@ export async function whoIsLate(
   for (const name of stores) {
     const row = await storage.stores.find(asStoreName(name));
     const head = row === null ? null : await storage.open(row.id);
-    for (const device of devices) {
+    for (const device of devices.filter((each) => each.uses(name))) {
       const { seq, pending, synced } = device.store(name).status.get();
       const { connection } = device.client.status.get();
       const isHere = connection === 'connected' && !device.isAsleep && !device.isUnaware;

@@ -20,6 +20,8 @@ export type Simulation<Step extends { readonly at: number } = never> = {
   readonly server?: Partial<ServerOptions>;
   /** How long each token lasts that clients are given, as long as things go wrong; default: for ever. */
   readonly tokenMs?: number;
+  /** How long an hour takes that servers wait by a timer, such as until they look for content that nobody names; default: an hour. */
+  readonly hourMs?: number;
   /** Readies each server that starts: what it declares, and what it serves. */
   readonly prepare?: (server: Server) => void;
   /** What the servers store on: memory, or SQLite files that are copied as they lie when a server dies. Default: memory. */
@@ -163,6 +165,7 @@ async function runWorld<Step extends { readonly at: number }>(
     stores = ['acme/app'],
     server,
     tokenMs,
+    hourMs,
     prepare,
     storage,
     script,
@@ -174,6 +177,7 @@ async function runWorld<Step extends { readonly at: number }>(
     stores,
     ...(server !== undefined && { server }),
     ...(tokenMs !== undefined && { tokenMs }),
+    ...(hourMs !== undefined && { hourMs }),
     ...(prepare !== undefined && { prepare }),
     ...(storage !== undefined && { storage }),
   });

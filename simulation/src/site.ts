@@ -28,6 +28,8 @@ export type SiteOptions = {
   /** A server has begun to read a part of the log. */
   readonly reads: () => Promise<void>;
   readonly options: Partial<ServerOptions>;
+  /** How long an hour takes that is waited for by a timer. */
+  readonly hourMs: number;
   /** Readies a server that starts. */
   readonly prepare: (server: Server) => void;
   /** Whose stores everybody may use. */
@@ -35,6 +37,9 @@ export type SiteOptions = {
 };
 
 type Admitted = Awaited<ReturnType<Authenticate>>;
+
+/** An hour, in milliseconds. */
+export const hourMs = 3_600_000;
 
 /** Within so many milliseconds a server that is told to close is closed. */
 const closeMsMax = 60_000;
@@ -215,7 +220,7 @@ export class Site {
       clock: {
         now: () => agenda.now,
         wall: this.wall,
-        setTimeout: timers.set,
+        setTimeout: (run, ms) => timers.set(run, this.#waitOf(ms)),
         clearTimeout: timers.clear,
         setImmediate: (run) => void timers.set(run, 0),
       },
@@ -230,6 +235,11 @@ export class Site {
     });
     this.#of.prepare(server);
     return { server, timers, disk, blobs };
+  }
+
+  /** What is done by the hour comes as often as this world wants it. */
+  #waitOf(ms: number): number {
+    return ms < hourMs ? ms : (ms * this.#of.hourMs) / hourMs;
   }
 
   /** Whoever is let in goes with the token, where that ends. */

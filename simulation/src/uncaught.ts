@@ -3,9 +3,9 @@ import type { EventEmitter } from 'node:events';
 const kinds = ['uncaughtException', 'unhandledRejection'];
 
 /** Hears of what nobody catches, in place of all who would, such as a platform that ends the process; gives what ends that. */
-export function watchUncaught(hear: (error: unknown) => void): () => void {
+export function watchUncaught(hear: (text: string) => void): () => void {
   const emitter: EventEmitter = process;
-  const heard = (error: unknown): void => hear(error);
+  const heard = (error: unknown): void => hear(textOf(error));
   const ends = kinds.map((kind) => {
     const others = emitter.rawListeners(kind);
     emitter.removeAllListeners(kind);
@@ -19,4 +19,8 @@ export function watchUncaught(hear: (error: unknown) => void): () => void {
   return () => {
     for (const end of ends) end();
   };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -16,7 +16,7 @@ import { over } from './over.ts';
 import { RealWork } from './real.ts';
 import type { Room } from './room.ts';
 import { whoIsLate } from './late.ts';
-import { Site } from './site.ts';
+import { hourMs, Site } from './site.ts';
 import { watchUncaught } from './uncaught.ts';
 
 /** How a world is made. */
@@ -32,6 +32,8 @@ export type WorldOptions = {
   readonly storage?: GroundKind;
   /** How long each token lasts; default: for ever. */
   readonly tokenMs?: number;
+  /** How long an hour takes that its servers wait by a timer; default: an hour. */
+  readonly hourMs?: number;
   /** Virtual milliseconds after which a program that has not ended is stuck. */
   readonly patienceMs?: number;
 };
@@ -96,6 +98,7 @@ export class World {
         faults: () => (this.#isCalm ? noFaults : this.disk),
         reads: () => this.#reads(),
         options: options.server ?? {},
+        hourMs: options.hourMs ?? hourMs,
         prepare: (server) => options.prepare?.(server),
         orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
       });
@@ -233,7 +236,7 @@ export class World {
     await preload();
     const unwatch = this.#work.watchTimers();
     const unwatchDeflate = this.#work.watchDeflate();
-    const unwatchUncaught = watchUncaught((error) => this.problem(`uncaught: ${textOf(error)}`));
+    const unwatchUncaught = watchUncaught((text) => this.problem(`uncaught: ${text}`));
     const undraw = drawFrom(this.#chance);
     const work = this.#prepare().then(program);
     const progress = { isDone: false };
@@ -388,10 +391,6 @@ export class World {
       problem: (text) => this.problem(text),
     };
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Everything that follows at once: callbacks, promises, what Node.js puts off to the end of a turn. */

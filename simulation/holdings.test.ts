@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { type HoldingMutant, holdingMutants } from './holdings/mutants.ts';
+import { runHoldings } from './holdings/run.ts';
+import { failureText } from './src/simulate.ts';
+
+const seeds = Number(process.env['HOLDING_SEEDS'] ?? 6);
+const spoiledMax = 10;
+
+it(
+  'S97 S98 S101 files of two orgs, whose rights come and go while what nobody names is collected, are there whole for whom they are for, and for nobody else (P62, P63, P64, P76)',
+  { timeout: 480_000 },
+  async () => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? seeds : 1;
+    const { failure, figures } = await runHoldings({ from: Number(asked ?? 1), count });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked !== undefined) return;
+    expect(figures.stored).toBeGreaterThan(10 * seeds);
+    expect(figures.read).toBeGreaterThan(4 * seeds);
+    expect(figures.turnedAway).toBeGreaterThan(4 * seeds);
+    expect(figures.named).toBeGreaterThan(seeds);
+    expect(figures.restored).toBeGreaterThan(seeds / 2);
+    expect(figures.collected).toBeGreaterThan(seeds);
+  },
+);
+
+it.each(Object.entries(holdingMutants) as [HoldingMutant, string][])(
+  'its checkers notice that %s (%s)',
+  { timeout: 240_000 },
+  async (mutant, word) => {
+    const some = { from: 1, count: spoiledMax, shrinks: false };
+    const { failure } = await runHoldings(some, { mutant });
+    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+  },
+);

@@ -58,6 +58,18 @@ export async function openApi(
   throw refusalOf(response.status, await readAnswer(response, endpoint));
 }
 
+/** The pieces of an answer; one that breaks off is a {@link Failure}. */
+export async function* piecesOf(
+  { body }: Response,
+  endpoint: Endpoint,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body ?? [];
+  } catch (error) {
+    throw unreachable(endpoint, reasonOf(error));
+  }
+}
+
 async function send(
   endpoint: Endpoint,
   path: string,
@@ -70,18 +82,24 @@ async function send(
   }
 }
 
+const codes: ReadonlyMap<unknown, string> = new Map([
+  ['ECONNREFUSED', 'nothing listens there'],
+  ['UND_ERR_SOCKET', 'the connection broke'],
+]);
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'it took too long';
   const { cause } = error;
-  if (cause instanceof Error && 'code' in cause) {
-    return cause.code === 'ECONNREFUSED' ? 'nothing listens there' : String(cause.code);
-  }
+  if (cause instanceof Error && 'code' in cause) return codes.get(cause.code) ?? String(cause.code);
   return cause instanceof Error ? cause.message : error.message;
 }
 
-async function readAnswer(response: Response, endpoint: Endpoint): Promise<Answer> {
-  const text = await response.text();
+/** Reads an answer that is JSON; one that breaks off is a {@link Failure}, too. */
+export async function readAnswer(response: Response, endpoint: Endpoint): Promise<Answer> {
+  const text = await response.text().catch((error: unknown) => {
+    throw unreachable(endpoint, reasonOf(error));
+  });
   try {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;

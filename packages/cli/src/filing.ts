@@ -3,9 +3,8 @@ import type { StoreName } from '@holdfast/protocol';
 import { callApi } from './api.ts';
 import type { Surroundings } from './command.ts';
 import type { Endpoint } from './endpoint.ts';
-import { Failure } from './failure.ts';
 import { tellFaults } from './faults.ts';
-import { interruption } from './interrupt.ts';
+import { interruptible } from './interrupt.ts';
 import { type Output, printable } from './output.ts';
 import { Progress } from './progress.ts';
 
@@ -22,18 +21,13 @@ export async function withFiles<T>(
   use: (filing: Filing) => Promise<T>,
 ): Promise<T> {
   await callApi(endpoint, '/api/whoami');
-  const { signal, stop } = interruption();
   const { url, token } = endpoint;
   const client = createClient({ url, token, onError: tellFaults(output) });
+  const hint = 'Run the same command again: it goes on where it stopped.';
   try {
-    return await use({ store: client.store(name, { scope: [] }), signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new Failure('interrupted', 'It was interrupted.', {
-      hint: 'Run the same command again: it goes on where it stopped.',
-    });
+    const store = client.store(name, { scope: [] });
+    return await interruptible(hint, (signal) => use({ store, signal }));
   } finally {
-    stop();
     await client.close();
   }
 }

@@ -1,4 +1,5 @@
 import { exitCodes } from './exit-codes.ts';
+import { Failure } from './failure.ts';
 
 /**
  * Resolves with the first Ctrl-C or SIGTERM from now on. A second one ends the process at once, for whoever finds that
@@ -19,6 +20,22 @@ export function interruption(): { readonly signal: AbortSignal; readonly stop: (
       leaveParent();
     },
   };
+}
+
+/** Does what has not been done where Ctrl-C ends it; `hint` says what is left of it. */
+export async function interruptible<T>(
+  hint: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, stop } = interruption();
+  try {
+    return await work(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Failure('interrupted', 'It was interrupted.', { hint });
+  } finally {
+    stop();
+  }
 }
 
 const parentCheckMs = 250;

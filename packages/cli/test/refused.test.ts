@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createServer as createHoldfast } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { cli, devServer, linesOf, onTerminal, type Ran } from './harness.ts';
+import { bin, cli, devServer, linesOf, onTerminal, type Ran } from './harness.ts';
 
 const site = devServer();
 const slow = { timeout: 120_000 };
@@ -214,7 +215,80 @@ test('an export that breaks off fails, and what was there stays as it was', asyn
   const file = join(site.directory, 'export.jsonl');
   await writeFile(file, 'the last one that was whole');
   const args = ['export', 'demo/main', file, '--url', url, '--token', 'x', '--json'];
-  expect((await onTerminal(args)).code).not.toBe(0);
+  expect((await onTerminal(args)).code).toBe(7);
   expect(await readFile(file, 'utf8')).toBe('the last one that was whole');
   expect(existsSync(`${file}.part`)).toBe(false);
 });
+
+/** A server whose answers begin and never end; `onAsked` hears of each. */
+async function endless(onAsked: (response: ServerResponse) => void): Promise<string> {
+  const server = createHttp((request, response) => {
+    response.writeHead(200, { 'content-length': '1000' });
+    response.write('{"_header":true,');
+    request.resume().on('end', () => onAsked(response));
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('an answer that breaks off, or does not end in time, is told as a server that cannot be reached', async () => {
+  const broken = await endless((response) => response.destroy());
+  const stalled = await endless(() => undefined);
+  const lines = join(site.directory, 'lines.jsonl');
+  await writeFile(lines, '{"path":"a","value":1}\n');
+  const runs = [
+    ['get', 'demo/main', 'a', '--url', broken],
+    ['put', 'demo/main', 'a', '1', '--url', broken],
+    ['import', 'demo/main', lines, '--url', broken],
+    ['webhooks', 'ping', 'demo/main', 'x', '--url', broken],
+    ['get', 'demo/main', 'a', '--url', stalled, '--timeout', '1s'],
+    ['webhooks', 'ping', 'demo/main', 'x', '--url', stalled, '--timeout', '1s'],
+  ];
+  const all = await Promise.all(
+    runs.map((args) => onTerminal([...args, '--token', 'x', '--json'])),
+  );
+  for (const [index, { code, stderr }] of all.entries()) {
+    const error = linesOf(stderr).find((line) => 'error' in line)?.['error'];
+    const told = [runs[index]?.[0], code, error];
+    expect(told).toEqual([runs[index]?.[0], 7, expect.objectContaining({ code: 'unavailable' })]);
+  }
+});
+
+test('an export waits for the beginning of its answer as long as it was told to', async () => {
+  const server = createHttp(() => undefined);
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const of = ['export', 'demo/main', '-', '--url', url, '--token', 'x', '--timeout', '1s'];
+  const { code, stderr } = await onTerminal([...of, '--json']);
+  expect([code, JSON.parse(stderr).error.message]).toEqual([7, expect.stringMatching(/too long/)]);
+});
+
+test.each(['export', 'import'])(
+  'Ctrl-C amid an %s says that it was interrupted',
+  slow,
+  async (command) => {
+    const lines = join(site.directory, 'more.jsonl');
+    await writeFile(lines, '{"path":"a","value":1}\n');
+    const asked = new AbortController();
+    const url = await endless(() => asked.abort());
+    const args = [command, 'demo/main', lines, '--url', url, '--token', 'x'];
+    const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let told = '';
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      told += piece;
+    });
+    asked.signal.addEventListener('abort', () => child.kill('SIGINT'));
+    const closed = once(child, 'close');
+    expect((await closed)[0]).toBe(130);
+    const error = linesOf(told).find((line) => 'error' in line)?.['error'];
+    expect(error).toMatchObject({ code: 'interrupted' });
+  },
+);

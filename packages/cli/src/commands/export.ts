@@ -2,13 +2,14 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openApi } from '../api.ts';
+import { openApi, piecesOf } from '../api.ts';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
-import { connectionArgs, endpointOf } from '../endpoint.ts';
-import { interruption } from '../interrupt.ts';
+import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
+import { interruptible } from '../interrupt.ts';
 import { printable } from '../output.ts';
 import { placeAt } from '../place.ts';
 import { bytes, Progress } from '../progress.ts';
+import { Silence } from '../silence.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 const newline = 10;
@@ -36,35 +37,44 @@ export const command: Command = defineCommand({
   async run(args, around) {
     const { output, terminal } = around;
     const name = readStoreName(args.store);
-    const { signal, stop } = interruption();
-    try {
+    const endpoint = endpointOf(args, terminal);
+    const tally = new Tally(name, around);
+    const isLines = args.format === 'jsonl';
+    const left =
+      args.file === '-' ? 'What was written is not all.' : 'What was there is as it was.';
+    await interruptible(`${left} Run it again: it begins anew.`, async (signal) => {
       const url = `/api/stores/${name}/export?format=${encodeURIComponent(args.format)}`;
-      const { body } = await openApi(endpointOf(args, terminal), url, { signal });
-      const tally = new Tally(name, around);
-      const isLines = args.format === 'jsonl';
-      const source = Readable.from(isLines ? tally.through(body ?? []) : (body ?? []));
-      if (args.file === '-') {
-        await pipeline(source, process.stdout, { end: false, signal });
-        return;
-      }
-      await save(source, args.file, signal);
-      if (!isLines) {
-        const { size } = await stat(args.file);
-        const record = { store: name, file: args.file, format: args.format, size };
-        output.record(record, (paint) => `${paint.green('✓')} ${name} in ${printable(args.file)}`);
-        return;
-      }
-      const { entries, size } = tally;
-      output.record(
-        { store: name, file: args.file, entries, size },
-        (paint) =>
-          `${paint.green('✓')} ${entries} entries of ${name} in ${printable(args.file)} ${paint.dim(bytes(size))}`,
-      );
-    } finally {
-      stop();
+      const pieces = piecesOf(await answered(endpoint, url, signal), endpoint);
+      const source = Readable.from(isLines ? tally.through(pieces) : pieces);
+      if (args.file === '-') await pipeline(source, process.stdout, { end: false, signal });
+      else await save(source, args.file, signal);
+    });
+    if (args.file === '-') return;
+    if (!isLines) {
+      const { size } = await stat(args.file);
+      const record = { store: name, file: args.file, format: args.format, size };
+      output.record(record, (paint) => `${paint.green('✓')} ${name} in ${printable(args.file)}`);
+      return;
     }
+    const { entries, size } = tally;
+    output.record(
+      { store: name, file: args.file, entries, size },
+      (paint) =>
+        `${paint.green('✓')} ${entries} entries of ${name} in ${printable(args.file)} ${paint.dim(bytes(size))}`,
+    );
   },
 });
+
+/** Asks, and waits as long as `--timeout` says for the answer to begin; it may last. */
+async function answered(endpoint: Endpoint, url: string, signal: AbortSignal): Promise<Response> {
+  const silence = new Silence();
+  silence.allow(endpoint.timeoutMs);
+  try {
+    return await openApi(endpoint, url, { signal: AbortSignal.any([signal, silence.signal]) });
+  } finally {
+    silence.end();
+  }
+}
 
 /** What is there is replaced only by an export that is whole. */
 async function save(source: Readable, path: string, signal: AbortSignal): Promise<void> {

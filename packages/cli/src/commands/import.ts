@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { openApi } from '../api.ts';
+import { openApi, readAnswer } from '../api.ts';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { queryOf } from '../entries.ts';
 import { Failure, misuse } from '../failure.ts';
 import { listOf, textOf } from '../fields.ts';
-import { interruption } from '../interrupt.ts';
+import { interruptible } from '../interrupt.ts';
 import { printable } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
@@ -48,36 +48,29 @@ export const command: Command = defineCommand({
       headerless: args.headerless,
       mode: args.atomic ? 'atomic' : 'lines',
     });
-    const { signal, stop } = interruption();
-    try {
-      const response = await openApi(
-        endpointOf(args, terminal),
-        `/api/stores/${name}/import?${query}`,
-        {
-          method: 'POST',
-          type: typeOf(args),
-          body: await bodyOf(args.file, around),
-          signal,
-          alsoFine: 422,
-        },
+    const endpoint = endpointOf(args, terminal);
+    const body = await bodyOf(args.file, around);
+    const hint =
+      'What has arrived may be there. With --id, run again, it goes on where it stopped.';
+    const report = await interruptible(hint, async (signal) => {
+      const url = `/api/stores/${name}/import?${query}`;
+      const order = { method: 'POST', type: typeOf(args), body, signal, alsoFine: 422 } as const;
+      return readAnswer(await openApi(endpoint, url, order), endpoint);
+    });
+    const { imported, skipped, failed, failed_total: total } = report;
+    output.record(
+      report,
+      (paint) =>
+        `${paint.green('✓')} ${String(imported)} imported${Number(skipped) > 0 ? `, ${String(skipped)} were there already` : ''}`,
+    );
+    for (const { line, path, reason } of listOf(failed)) {
+      output.note(
+        `  line ${String(line)}: ${reason === null ? '' : textOf(reason)} ${path === null ? '' : printable(textOf(path))}`,
       );
-      const report: unknown = await response.json();
-      const { imported, skipped, failed, failed_total: total } = Object(report);
-      output.record(
-        Object(report),
-        (paint) =>
-          `${paint.green('✓')} ${imported} imported${skipped > 0 ? `, ${skipped} were there already` : ''}`,
-      );
-      for (const { line, path, reason } of listOf(failed)) {
-        output.note(
-          `  line ${String(line)}: ${reason === null ? '' : textOf(reason)} ${path === null ? '' : printable(textOf(path))}`,
-        );
-      }
-      if (total > 0) {
-        throw new Failure('refused', `${total} lines were not imported.`, { code: 'lines_failed' });
-      }
-    } finally {
-      stop();
+    }
+    if (Number(total) > 0) {
+      const message = `${String(total)} lines were not imported.`;
+      throw new Failure('refused', message, { code: 'lines_failed' });
     }
   },
 });

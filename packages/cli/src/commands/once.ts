@@ -4,7 +4,7 @@ import type { Json } from '@holdfast/protocol';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure, misuse } from '../failure.ts';
-import { interruption } from '../interrupt.ts';
+import { interruptible } from '../interrupt.ts';
 import { longValue } from '../output.ts';
 import { withStore } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
@@ -62,30 +62,20 @@ function running(program: Program): Command {
       const name = readStoreName(args.store);
       const ttl = readDuration(args.ttl, '--ttl');
       const waitTimeout = readOptional(args.wait, (text) => readDuration(text, '--wait'));
-      const { signal, stop } = interruption();
-      try {
-        const flight = await withStore(
-          endpointOf(args, terminal),
-          { name, output, scope: [args.key] },
-          (store) =>
-            store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
-              ttl,
-              signal,
-              ...(waitTimeout !== undefined && { waitTimeout }),
-            }),
-        );
-        const { how, value } = flight;
-        output.record({ path: args.key, how, value }, () =>
-          typeof value === 'string' ? value : longValue(value),
-        );
-      } catch (error) {
-        if (!signal.aborted) throw error;
-        throw new Failure('interrupted', 'It was interrupted.', {
-          hint: 'Nothing was written: whoever asks next runs the program.',
-        });
-      } finally {
-        stop();
-      }
+      const hint = 'Nothing was written: whoever asks next runs the program.';
+      const flight = await interruptible(hint, (signal) =>
+        withStore(endpointOf(args, terminal), { name, output, scope: [args.key] }, (store) =>
+          store.once(args.key, (lost) => outputOf(program, { terminal, signal: lost }), {
+            ttl,
+            signal,
+            ...(waitTimeout !== undefined && { waitTimeout }),
+          }),
+        ),
+      );
+      const { how, value } = flight;
+      output.record({ path: args.key, how, value }, () =>
+        typeof value === 'string' ? value : longValue(value),
+      );
     },
   });
 }

@@ -1,4 +1,4 @@
-import { openApi } from '../api.ts';
+import { openApi, readAnswer } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
@@ -18,8 +18,12 @@ export const command: Command = defineCommand({
       signal: AbortSignal.timeout(endpoint.timeoutMs),
       alsoFine: 502,
     });
-    const answer: unknown = await response.json();
-    const { ok, error, status_code: status, response_ms: ms } = Object(answer);
+    const {
+      ok,
+      error,
+      status_code: status,
+      response_ms: ms,
+    } = await readAnswer(response, endpoint);
     if (ok !== true) {
       throw new Failure('refused', `The receiver did not take it: ${textOf(error)}.`, {
         code: 'ping_failed',

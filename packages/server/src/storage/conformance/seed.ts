@@ -67,6 +67,19 @@ export const seedCases: readonly Case[] = [
     }),
   },
   {
+    name: 'a seeded store keeps what it was seeded with under many appends',
+    run: onStorage(async (storage) => {
+      const { id = '' } = (await storage.stores.seed(copy(), streamed(state(9)))) ?? {};
+      for (let seq = 10; seq < 50; seq++) {
+        // oxlint-disable-next-line no-await-in-loop -- one append follows the other
+        await mustStore(storage, id, batchOf([op(seq)]));
+      }
+      const { entries, maps } = await stateOf(storage, id);
+      assert.equal(entries.length, 42);
+      assert.equal(maps.length, 1);
+    }),
+  },
+  {
     name: 'a seed that breaks off leaves no store behind, and its name free',
     run: onStorage(async (storage) => {
       await assert.rejects(storage.stores.seed(copy(), broken()), /the source is gone/);

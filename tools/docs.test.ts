@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
 import { isAcceptanceNumber } from './acceptance.ts';
@@ -62,6 +62,12 @@ test('every link within the repository leads somewhere', () => {
   expect(readPages().flatMap(deadLinks)).toEqual([]);
 });
 
+test('the picture of the house shows every folder of its large packages', () => {
+  const { text } = readPage('ARCHITECTURE.md');
+  expect(['engine', 'server', 'client'].flatMap((room) => unseen(room, text))).toEqual([]);
+  expect(unseen('engine', text.replace('    data/ ', ''))).toEqual(['engine/src/data']);
+});
+
 test('a dead link is found, to a file and to a heading', () => {
   const text = '[a](./no-such.md) [b](#here-i-am) [c](#nowhere)\n\n## Here I am\n';
   expect(deadLinks({ file: 'docs/x.md', text })).toEqual([
@@ -85,6 +91,15 @@ test('acceptance numbers are read where a name begins with them, promises where 
 test('a page without the place for a generated part is an error', () => {
   expect(() => fill('no place', 'figures', '')).toThrow('<!-- figures -->');
 });
+
+/** The folders of a package that the picture of the house leaves out. */
+function unseen(room: string, text: string): string[] {
+  const [, picture = ''] = text.split(`\n  ${room}/`);
+  const [part = ''] = picture.split(/\n {2}\w/);
+  return readdirSync(`packages/${room}/src`, { withFileTypes: true })
+    .filter((each) => each.isDirectory() && !part.includes(`\n    ${each.name}/ `))
+    .map(({ name }) => `${room}/src/${name}`);
+}
 
 function deadLinks({ file, text }: Page): string[] {
   const prose = text.replaceAll(/```.*?```/gs, '').replaceAll(/`[^`\n]*`/g, '');

@@ -81,8 +81,8 @@ export type ServerOptions = {
   /** Whether a principal may ask for a root at all; it is asked before anything else of the join is looked at (views.md §4.1). */
   readonly onJoin?: (principal: Principal, payload: unknown) => unknown;
   /**
-   * Signs the tokens of uploads, and what pages are rendered from; the first of several signs, all are taken. Default: one
-   * that ends with the process.
+   * Signs the tokens of uploads, and what pages are rendered from; the first of several signs, all are taken. Who knows it can
+   * forge both: 32 random bytes, as text. Default: one that ends with the process.
    */
   readonly secret?: string | readonly string[];
   /** Overrides of the limits and defaults of views (views.md §15). */
@@ -262,10 +262,20 @@ export function checkOptions(options: ServerOptions): ServerOptions {
     throw new TypeError('createServer: "origins" and "allowedOrigins" are the same; give one.');
   }
   checkOrigins(origins);
+  checkSecret(options.secret);
   if (options.console !== undefined && options.site !== undefined) {
     throw new TypeError('createServer: "console" and "site" are both served at "/"; give one.');
   }
   return { ...options, origins };
+}
+
+/** An empty one, as of a variable that says nothing, would have everybody sign. */
+function checkSecret(secret: string | readonly unknown[] = []): void {
+  const secrets = typeof secret === 'string' ? [secret] : secret;
+  if (secrets.every((each) => typeof each === 'string' && each !== '')) return;
+  throw new TypeError(
+    'createServer needs a "secret" that is a text and not empty, or a list of them.',
+  );
 }
 
 /** Any other spelling would never be met: the page would be kept out, and nobody would know why. */

@@ -32,6 +32,9 @@ test.each<[string, object, string]>([
     { storage: memory(), origins: ['app.example'] },
     'such as "https://app.example.org"',
   ],
+  ['a secret that everybody knows', { storage: memory(), secret: '' }, 'needs a "secret" that'],
+  ['such a secret among others', { storage: memory(), secret: ['new', ''] }, 'needs a "secret"'],
+  ['no secret in a list', { storage: memory(), secret: [undefined] }, 'needs a "secret" that'],
   [
     'origins by wildcard',
     { storage: memory(), origins: ['https://*.example'] },

@@ -189,6 +189,7 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
     await mine.drag('Gone amid a drag', mine.column('Done'), async () => {
       await theirs.page.keyboard.press('Delete');
       await mine.page.locator('.flying').waitFor({ state: 'detached' });
+      await mine.said('Somebody has deleted this card.');
     });
     await both(
       ['Choose a name', 'Answer the first issues'],

@@ -19,12 +19,12 @@ export function Board(): ReactNode {
   const shown = useMemo(() => (held ? withCardAt(columns, held) : columns), [columns, held]);
   useUndoKey(undo);
 
+  const isDragLost = drag.held !== null && flying === undefined;
   const isLost = renaming !== null && cardOf(columns, renaming.id) === undefined;
   useEffect(() => {
-    if (!isLost) return;
-    setRenaming(null);
-    say('Somebody has deleted this card.');
-  }, [isLost, say]);
+    if (isLost) setRenaming(null);
+    if (isLost || isDragLost) say('Somebody has deleted this card.');
+  }, [isLost, isDragLost, say]);
 
   return (
     <>

@@ -54,10 +54,10 @@ export function restOf(
   return (cards[place?.index ?? 0] ?? cards.at(-1) ?? first)?.id;
 }
 
-/** The card that another one is below, or would be; null: none, it is on top. */
+/** The card that another one is below, or would be; null: none, it is on top. Where others have left fewer, it is below the last. */
 export function aboveOf(columns: readonly Column[], { id, column, index }: Held): string | null {
   const others = columns.find((each) => each.id === column)?.cards.filter((card) => card.id !== id);
-  return others?.[index - 1]?.id ?? null;
+  return others?.slice(0, index).at(-1)?.id ?? null;
 }
 
 const steps: { readonly [key: string]: readonly [columns: number, cards: number] } = {

@@ -229,9 +229,12 @@ export type {
 } from './definitions/record-types.ts';
 export {
   isPromised,
+  isThenable,
   type Issue,
+  issuesMax,
   type Passed,
   passSchema,
+  saidBy,
   type SchemaInput,
   type SchemaIssue,
   type SchemaOutput,

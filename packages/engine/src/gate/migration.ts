@@ -9,6 +9,7 @@ import {
   type RecordDef,
   type Refusal,
   refuse,
+  saidBy,
   versionPath,
   type Write,
 } from '@holdfast/protocol';
@@ -53,7 +54,7 @@ type Found = { readonly value: JsonObject } | { readonly fault: string };
 function upgraded(def: RecordDef, value: Json, from: string): Found {
   let why = '';
   const failed = (error: unknown): void => {
-    why = `: ${messageOf(error)}`;
+    why = `: ${saidBy(error)}`;
   };
   const migrated = migrate({ ...def, failed }, decodeStored(value), from);
   if (migrated === 'skew') return { fault: `there is no way from ${from} to ${def.version}${why}` };
@@ -63,12 +64,8 @@ function upgraded(def: RecordDef, value: Json, from: string): Found {
     if ('issue' in passed) return { fault: passed.issue };
     return isObject(stored) ? { value: stored } : { fault: 'a migration gave no object' };
   } catch (error) {
-    return { fault: messageOf(error) };
+    return { fault: saidBy(error) };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function objectsIn(tree: Tree, def: Pick<RecordDef, 'path'>): readonly Path[] {

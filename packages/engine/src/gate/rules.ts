@@ -1,6 +1,7 @@
 import {
   isAncestor,
   isCode,
+  isThenable,
   type Path,
   type RecordContext,
   type RecordDef,
@@ -50,8 +51,8 @@ export function intentsOn(request: Proposal['request'], object: Path): readonly 
 export function askRule(ask: () => unknown, no: Refusal): Refusal | null | Promise<Refusal | null> {
   try {
     const said = ask();
-    if (!(said instanceof Promise)) return said === true ? null : no;
-    return said.then(
+    if (!isThenable(said)) return said === true ? null : no;
+    return Promise.resolve(said).then(
       (later: unknown) => (later === true ? null : no),
       (error: unknown) => refusalOf(error, no),
     );

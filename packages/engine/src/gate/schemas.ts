@@ -1,9 +1,11 @@
 import {
+  isThenable,
   type Issue,
   type Path,
   type RecordDef,
   type Refusal,
   refuse,
+  saidBy,
   type SchemaResult,
   type StandardSchema,
 } from '@holdfast/protocol';
@@ -65,13 +67,12 @@ export function passLater(
   const judge = ({ issues }: SchemaResult<unknown>): Refusal | null =>
     issues === undefined ? null : schemaRefusal(def, path, failedGate(issues).issues);
   const fail = (error: unknown): Refusal => {
-    const said = error instanceof Error ? error.message : String(error);
-    const message = isForServer ? said : 'The schema failed to judge this.';
+    const message = isForServer ? saidBy(error) : 'The schema failed to judge this.';
     return schemaRefusal(def, path, [{ message, path: [] }]);
   };
   try {
     const result = schema['~standard'].validate(value);
-    return result instanceof Promise ? result.then(judge, fail) : judge(result);
+    return isThenable(result) ? Promise.resolve(result).then(judge).catch(fail) : judge(result);
   } catch (error) {
     return fail(error);
   }

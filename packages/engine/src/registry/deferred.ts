@@ -1,3 +1,5 @@
+import { isThenable } from '@holdfast/protocol';
+
 /** A promise with its handles. Its rejection counts as handled: whoever ignores it causes no alarm (registry.md §4.1). */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -33,13 +35,4 @@ export function conduct<R>(
   }
   if (isThenable(result)) result.then(arrived, failed);
   else arrived(result);
-}
-
-function isThenable<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
-  return (
-    typeof result === 'object' &&
-    result !== null &&
-    'then' in result &&
-    typeof result.then === 'function'
-  );
 }

@@ -48,10 +48,14 @@ export function isSchema(schema: unknown): schema is StandardSchema<unknown> {
  * Whether an application gives a promise where a value is asked for. How that ends is nobody's: a rejection without an owner
  * would end the process.
  */
-export function isPromised(value: unknown): value is Promise<unknown> {
-  if (!(value instanceof Promise)) return false;
-  value.catch(() => undefined);
-  return true;
+export function isPromised(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) value.catch(() => undefined);
+  return isThenable(value);
+}
+
+/** Whether it may be waited for: promises of other realms and of libraries are no instances of `Promise`. */
+export function isThenable<R>(value: R | PromiseLike<R>): value is PromiseLike<R> {
+  return isObject(value) && typeof value['then'] === 'function';
 }
 
 /**
@@ -76,16 +80,28 @@ export function passSchema<Output>(schema: StandardSchema<Output>, value: unknow
     if (isPromised(result)) return failed([{ message: 'the schema is asynchronous' }]);
     return result.issues === undefined ? { value: result.value } : failed(result.issues);
   } catch (error) {
-    return failed([{ message: error instanceof Error ? error.message : String(error) }]);
+    return failed([{ message: saidBy(error) }]);
   }
 }
+
+/** What something that was thrown says: anything may be thrown, also what has no text. */
+export function saidBy(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'it threw what has no text';
+  }
+}
+
+/** More are told to nobody: a list in which everything is wrong would be answered by forty times its size. */
+export const issuesMax: number = 100;
 
 /** The failed gate of these issues. */
 export function failed(found: readonly SchemaIssue[]): {
   readonly issue: string;
   readonly issues: readonly Issue[];
 } {
-  const issues = found.map(({ message, path = [] }) => ({
+  const issues = found.slice(0, issuesMax).map(({ message, path = [] }) => ({
     // oxlint-disable-next-line typescript/no-unnecessary-type-conversion -- it travels, and a schema may say something else than it declares
     message: String(message),
     path: path.map(keyOf),

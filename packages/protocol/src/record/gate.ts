@@ -1,5 +1,5 @@
 import type { RecordDef, RecordValue } from '../definitions/record-types.ts';
-import { failed, type Issue, passSchema, type Passed } from '../definitions/schema.ts';
+import { failed, type Issue, passSchema, type Passed, saidBy } from '../definitions/schema.ts';
 import { RejectedError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { utf8Length } from '../utf8.ts';
@@ -16,7 +16,7 @@ export function passRecord(def: Gated, json: Json): Passed<RecordValue> {
   try {
     return passObject(def, decodeStored(json));
   } catch (error) {
-    return failed([{ message: error instanceof Error ? error.message : String(error) }]);
+    return failed([{ message: saidBy(error) }]);
   }
 }
 

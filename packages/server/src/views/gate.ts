@@ -1,4 +1,4 @@
-import type { AnySchema } from '@holdfast/protocol';
+import { type AnySchema, issuesMax, isThenable } from '@holdfast/protocol';
 import type { ViewIssue } from '@holdfast/protocol/views';
 import type { Soon } from './env.ts';
 
@@ -10,7 +10,9 @@ export function passGate(schema: AnySchema | undefined, value: unknown): Soon<Pa
   if (schema === undefined) return { value };
   try {
     const result = schema['~standard'].validate(value);
-    return result instanceof Promise ? result.then(passedOf, failedOf) : passedOf(result);
+    return isThenable(result)
+      ? Promise.resolve(result).then(passedOf).catch(failedOf)
+      : passedOf(result);
   } catch (error) {
     return failedOf(error);
   }
@@ -20,7 +22,7 @@ type Result = Awaited<ReturnType<AnySchema['~standard']['validate']>>;
 
 function passedOf(result: Result): Passed {
   if (result.issues === undefined) return { value: result.value };
-  return { issues: result.issues.map(issueOf) };
+  return { issues: result.issues.slice(0, issuesMax).map(issueOf) };
 }
 
 /** A schema that throws has not let the value pass; what it says is for no client. */

@@ -93,3 +93,38 @@ test('S67 behind a write that the server fails over, as behind one for later, no
   expect((await ask('first', { unblock: true })).response).toEqual({ store_seq: 3 });
   expect((await ask('second')).response).toEqual({ store_seq: 4 });
 });
+
+/** A promise that is no instance of `Promise`, as those of some libraries and of other realms are. */
+function foreign<T>(value: T): Promise<T> {
+  const promise = Promise.resolve(value);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion, unicorn/no-thenable -- as much of one as may be waited for
+  return { then: promise.then.bind(promise) } as Promise<T>;
+}
+
+const without = Object.create(null) as Error;
+
+test.for<[string, () => Promise<{ readonly issues: [{ readonly message: string }] }>]>([
+  ['says so by a promise of another kind', () => foreign({ issues: [{ message: 'no' }] })],
+  [
+    'throws what has no text',
+    () => {
+      throw without;
+    },
+  ],
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- anything may be
+  ['rejects with what has no text', () => Promise.reject(without)],
+])('R99 what a write schema is against that %s is not committed', async ([, validate]) => {
+  const { server, joined } = await world();
+  const writeSchema = { '~standard': { version: 1 as const, vendor: 'test', validate } };
+  const members = server.record(Member, { writeSchema });
+  const set = members.write({ id: 'bob' }, { set: { name: 'Bob' } });
+  await expect(set).rejects.toMatchObject({ code: 'invalid_value' });
+  const peer = await joined();
+  const { response } = await write(peer, { op: 'set', path: 'people/bob/name', value: 'Bob' });
+  expect(response).toMatchObject({ reason: 'invalid_value', record: 'member' });
+});
+
+test('a write rule may say yes by a promise of another kind', async () => {
+  const { rename } = await site(() => foreign(true));
+  expect(await rename()).toMatchObject({ status: 'ok' });
+});

@@ -41,6 +41,7 @@ export type RecordState<T> = {
   readonly error?: unknown;
   /** When the value last changed; epoch milliseconds, 0: never. */
   readonly updatedAt: number;
+  /** When it was last in step with the server; epoch milliseconds, 0: never. */
   readonly lastSyncedAt: number;
   readonly source: 'seed' | 'persisted' | 'receipt' | 'snapshot' | 'local' | null;
 };
@@ -236,7 +237,7 @@ export interface RecordDesk<App = unknown> {
   readonly one: <R extends RecordDef>(query: CollectionDef<R>) => OneHandle<R>;
   /**
    * Resolves when all own writes are durable and, where there is a connection, decided; rejects with `timeout` where that takes
-   * longer.
+   * longer than so many milliseconds. Without a `timeout` that is as long as the server takes.
    */
   readonly flush: (options?: { readonly timeout?: number }) => Promise<void>;
   readonly outbox: ClientOutbox;

@@ -10,6 +10,7 @@ import {
 
 /** Leaves in the scope pattern may be read, written, or both (stores.md §11.2.1). */
 export type PathRule = {
+  /** In `users/${name}/**` a name `*` is everybody, and one with a `/` another place: look first at names that others choose. */
   readonly pattern: string;
   readonly allow: readonly ('read' | 'write')[];
 };

@@ -27,6 +27,7 @@ export type Scope = (typeof scopes)[number];
 /** Which stores of its orgs a principal may use (stores.md §11.1.5). */
 export type StoreAccess =
   | { readonly mode: 'all' }
+  /** By their ids, as `server.stores.find` tells them: names open nothing. */
   | { readonly mode: 'selected'; readonly storeIds: readonly string[] };
 
 /** Who speaks: what an authenticator makes of a token (stores.md §11.1.1). */

@@ -50,6 +50,7 @@ export type AsyncHandle<Declarations> = {
 /** How a run starts: `reset` forgets the last result, `abortPrevious` aborts the run before. */
 export type StartOptions = {
   readonly reset?: boolean;
+  /** Milliseconds after which it has failed with `timeout`. Default: it may take as long as it does. */
   readonly timeout?: number;
   readonly abortPrevious?: boolean;
 };

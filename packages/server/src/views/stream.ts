@@ -2,7 +2,7 @@
 export type StreamOptions<Item> = {
   /** Default: `<stream>-<item.id>`. */
   readonly key?: (item: Item) => string;
-  /** How many items clients keep. */
+  /** How many items clients keep. Default: all; a shared view has to have one. */
   readonly limit?: number;
   /** Whether the server keeps the items too; needs `limit`. Streams of shared views always are. */
   readonly retain?: boolean;

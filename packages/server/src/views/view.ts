@@ -154,6 +154,7 @@ export type DeclareView<E extends Env> = <
     readonly [Value in keyof Async]: Async[Value] & LoaderDeclaration<never, unknown>;
   };
   readonly use?: readonly Use[];
+  /** Whether a subscriber is let in: at each join and return, and for other params. Default: whoever is connected. */
   readonly authorize?: (ctx: AuthorizeContext<E, OutputOf<Params>>) => Soon<unknown>;
   readonly mount?: (ctx: TaskContext<F, unknown>) => Soon<State>;
   readonly render: (state: State, h: RenderHelpers<F>, ctx: RenderContext<F>) => Output;

@@ -75,11 +75,30 @@ async function send(
   path: string,
   { signal = AbortSignal.timeout(endpoint.timeoutMs), ...init }: RequestInit,
 ): Promise<Response> {
+  let response: Response;
   try {
-    return await fetch(`${endpoint.url}${path}`, { ...init, signal });
+    response = await fetch(`${endpoint.url}${path}`, { ...init, redirect: 'manual', signal });
   } catch (error) {
     throw unreachable(endpoint, reasonOf(error));
   }
+  const place = response.headers.get('location');
+  if (place === null || response.status < 300 || response.status > 399) return response;
+  await response.body?.cancel();
+  throw elsewhere(endpoint, path, place);
+}
+
+/** A redirect is told, and not followed: to another place the token does not go, and a `POST` arrives as a `GET`. */
+function elsewhere(endpoint: Endpoint, path: string, place: string): Failure {
+  const asked = new URL(`${endpoint.url}${path}`);
+  const there = URL.canParse(place, asked) ? new URL(place, asked).href : place;
+  const isMoved = there.endsWith(path);
+  const hint = isMoved
+    ? `If you trust it: --url ${there.slice(0, -path.length)}`
+    : 'Check --url or HOLDFAST_URL.';
+  return new Failure('refused', `${endpoint.url} sends whoever asks to ${there}.`, {
+    code: 'not_holdfast',
+    hint,
+  });
 }
 
 const codes: ReadonlyMap<unknown, string> = new Map([

@@ -1,3 +1,5 @@
+import { Failure } from './failure.ts';
+
 /** One message of server-sent events: what HTML calls an event, a bare id included. */
 export type ServerEvent = {
   /** `message` where it is not named. */
@@ -5,6 +7,9 @@ export type ServerEvent = {
   readonly id: string | null;
   readonly data: string;
 };
+
+/** Characters of a message that has no end yet: more than a server sends. */
+const heldMax = 16 * 1024 * 1024;
 
 /** The messages of a stream of server-sent events, as they come. */
 export async function* eventsIn(
@@ -18,7 +23,10 @@ export async function* eventsIn(
     // Looked for in what has just come: what waits may be megabytes in small pieces.
     last = last.slice(-3) + text;
     held += text;
-    if (!/\n\r?\n/.test(last)) continue;
+    if (!/\n\r?\n/.test(last)) {
+      if (held.length <= heldMax) continue;
+      throw new Failure('refused', 'The server sends a message that does not end.');
+    }
     const blocks = held.split(/\r?\n\r?\n/);
     held = blocks.pop() ?? '';
     for (const block of blocks) yield eventIn(block);

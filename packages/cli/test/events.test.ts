@@ -25,6 +25,12 @@ test('events that come byte by byte are heard as those that come at once, whatev
   }
 });
 
+test('a message that does not end is given up, before it takes all memory', async () => {
+  const piece = new Uint8Array(1024 * 1024).fill(120);
+  const endless = Array.from({ length: 18 }, () => piece);
+  await expect(heardOf(endless)).rejects.toThrow('does not end');
+});
+
 async function heardOf(pieces: readonly Uint8Array[]): Promise<ServerEvent[]> {
   const heard: ServerEvent[] = [];
   for await (const event of eventsIn(from(pieces))) heard.push(event);

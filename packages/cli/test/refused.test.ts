@@ -292,3 +292,37 @@ test.each(['export', 'import'])(
     expect(error).toMatchObject({ code: 'interrupted' });
   },
 );
+
+test('a redirect is told and not followed, so that nothing is called made that was only asked for', async () => {
+  const sentTo = async (location: string, args: readonly string[]) => {
+    const server = createHttp((_request, response) => response.writeHead(302, { location }).end());
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, stdout, stderr } = await onTerminal([
+      ...args,
+      '--url',
+      url,
+      '--token',
+      'x',
+      '--json',
+    ]);
+    return { code, stdout, error: linesOf(stderr).at(-1)?.['error'] };
+  };
+  const moved = await sentTo('https://sync.example.org/api/stores', [
+    'stores',
+    'create',
+    'demo/new',
+  ]);
+  const hint = expect.stringContaining('--url https://sync.example.org');
+  expect(moved).toEqual({
+    code: 8,
+    stdout: '',
+    error: expect.objectContaining({ code: 'not_holdfast', hint }),
+  });
+  const file = join(site.directory, 'page.tar');
+  const signIn = await sentTo('/sign-in', ['export', 'demo/main', file, '--format', 'tar']);
+  const message = expect.stringContaining('/sign-in');
+  expect(signIn).toMatchObject({ code: 8, error: { code: 'not_holdfast', message } });
+  expect(existsSync(file)).toBe(false);
+});

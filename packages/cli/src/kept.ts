@@ -3,6 +3,7 @@ import {
   type Client,
   createClient,
   type DeadLetter,
+  HoldfastError,
   type Link,
   type Store,
 } from '@holdfast/client';
@@ -10,6 +11,7 @@ import { inspect, type KeptOutbox, type KeptWrite } from '@holdfast/client/cache
 import { sqlite } from '@holdfast/client/cache/sqlite';
 import { Failure, misuse } from './failure.ts';
 import { tellFaults } from './faults.ts';
+import { aborted } from './interrupt.ts';
 import type { Output } from './output.ts';
 
 /** The cache of an application, as an argument. */
@@ -89,19 +91,41 @@ export async function withCache<T>(
   },
 ): Promise<T> {
   const { token, output, use } = how;
+  const lost = new AbortController();
+  const tell = tellFaults(output);
   const client = createClient({
     url,
     principal,
-    onError: tellFaults(output),
+    onError: (error) => {
+      if (isLost(error)) lost.abort(cannotBeUsed(file, error));
+      else tell(error);
+    },
     token: token ?? 'none',
     cache: sqlite(file),
     ...(token === null && { link: nowhere }),
   });
+  const broken = aborted(lost.signal).then(() => Promise.reject(lost.signal.reason));
   try {
-    return await use(client);
+    return await Promise.race([use(client), broken]);
   } finally {
     await client.close();
+    // Nor is anything said to be done that was not stored.
+    lost.signal.throwIfAborted();
   }
+}
+
+/** Whether a client says that it goes on without its cache, which here is all there is. */
+function isLost(error: unknown): error is HoldfastError {
+  if (!(error instanceof HoldfastError)) return false;
+  const { code, details } = error;
+  return code === 'cache_failed' ? details['kept'] !== true : details['step'] === 'cache';
+}
+
+function cannotBeUsed(file: string, error: HoldfastError): Failure {
+  return new Failure('usage', `${file} cannot be written to: ${error.message}`, {
+    code: error.code,
+    hint: 'It has to be yours, with room on its disk, and no other program at work with it.',
+  });
 }
 
 /** Resolves when a store has read its cache, where the write is. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { run as main } from '../src/main.ts';
@@ -215,6 +216,46 @@ test('what waits offline is listed as waiting, and sent by a retry', slow, async
   expect(retried).toMatchObject({ code: 0, rows: [{ committed: expect.any(Number) }] });
   expect((await run('get', 'demo/main', 'late')).rows).toMatchObject([{ value: 'at last' }]);
   expect((await run('outbox', file)).rows).toEqual([]);
+});
+
+/** Lets an application of some principal write where no server is, and end; gives its op ids. */
+async function keptBy(file: string, principal: string): Promise<readonly string[]> {
+  const link = { open: () => ({ send: () => undefined, close: () => undefined }) };
+  const cache = sqlite(file);
+  const client = createClient({ url: site.server.url, token: 'dev', cache, link, principal });
+  const store = client.store('demo/main', { scope: [] });
+  const writes = [store.put('kept/a', 1), store.put('kept/b', 2)];
+  await Promise.all(writes.map((write) => write.durable));
+  await client.close();
+  return writes.map(({ opId }) => opId);
+}
+
+test.each(['Ada Lovelace', 'Ada\nof London, \u{1f600}', ' '])(
+  'what an application keeps for a principal called %j is found like any other',
+  slow,
+  async (principal) => {
+    const file = join(site.directory, `of ${encodeURIComponent(principal)}.db`);
+    const [first = '', second = ''] = await keptBy(file, principal);
+    expect((await run('outbox', file)).rows).toMatchObject([{ op_id: first }, { op_id: second }]);
+    expect((await run('outbox', 'discard', file, first)).code).toBe(0);
+    expect((await run('outbox', 'retry', file, second)).code).toBe(0);
+    expect((await run('outbox', file)).rows).toEqual([]);
+  },
+);
+
+test('a cache that cannot be written to is told, and its writes stay', slow, async () => {
+  const file = join(site.directory, 'newer.db');
+  const [write = ''] = await keptBy(file, 'ada');
+  const db = new DatabaseSync(file);
+  db.exec('PRAGMA user_version = 99');
+  db.close();
+  for (const deed of ['discard', 'retry']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { code, stdout, stderr } = await run('outbox', deed, file, write);
+    expect([deed, code, stdout]).toEqual([deed, 2, '']);
+    expect(stderr).toContain('newer.db cannot be written to');
+  }
+  expect((await run('outbox', file)).rows).toMatchObject([{ op_id: write }, {}]);
 });
 
 test('a server is measured from here, and nothing of that stays', slow, async () => {

@@ -41,10 +41,10 @@ export function inspect(file: string): readonly KeptOutbox[] {
 }
 
 function outboxOf(db: Database, n: number, place: string): readonly KeptOutbox[] {
-  const [realm = '', name = ''] = place.split('\n');
+  // No URL has a space and no name of a store a line break; a principal may have both.
+  const [, url = '', principal = '', name = ''] = /^(\S*) (.*)\n(.*)$/s.exec(place) ?? [];
   const store = parseStoreName(name);
   if (store === null) return [];
-  const [url = '', principal = ''] = realm.split(' ', 2);
   const writes: PendingRequest[] = [];
   const deadLetters: DeadLetter[] = [];
   for (const row of rowsOf(db, 'request', n)) {

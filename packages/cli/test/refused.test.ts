@@ -293,22 +293,24 @@ test.each(['export', 'import'])(
   },
 );
 
+/** How a command ends at a server that sends whoever asks elsewhere. */
+async function sentTo(location: string, args: readonly string[]) {
+  const server = createHttp((_request, response) => response.writeHead(302, { location }).end());
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, stdout, stderr } = await onTerminal([
+    ...args,
+    '--url',
+    url,
+    '--token',
+    'x',
+    '--json',
+  ]);
+  return { code, stdout, error: linesOf(stderr).at(-1)?.['error'] };
+}
+
 test('a redirect is told and not followed, so that nothing is called made that was only asked for', async () => {
-  const sentTo = async (location: string, args: readonly string[]) => {
-    const server = createHttp((_request, response) => response.writeHead(302, { location }).end());
-    onTestFinished(() => void server.close());
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const { code, stdout, stderr } = await onTerminal([
-      ...args,
-      '--url',
-      url,
-      '--token',
-      'x',
-      '--json',
-    ]);
-    return { code, stdout, error: linesOf(stderr).at(-1)?.['error'] };
-  };
   const moved = await sentTo('https://sync.example.org/api/stores', [
     'stores',
     'create',

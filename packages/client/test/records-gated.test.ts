@@ -298,3 +298,47 @@ test('R110 a rejection shows what the server has by now, and never what it had',
   await shows(reader, 'c');
   expect(reader.get()).toEqual({ title: 'c' });
 });
+
+test.each<[string, (value: object) => object]>([
+  ['holds itself', (value) => Object.assign(value, { self: value })],
+  [
+    'throws when it is read',
+    (value) =>
+      Object.defineProperty(value, 'n', {
+        enumerable: true,
+        get: () => {
+          throw new Error('it is closed');
+        },
+      }),
+  ],
+])(
+  'R57 what a schema gives that %s is shown as it is, and harms no other record',
+  async (_, bend) => {
+    let isBent = false;
+    const bare = { ...place, version: '1.0' };
+    const Odd = record({
+      ...bare,
+      schema: z.looseObject({ n: z.number() }).transform((value) => (isBent ? bend(value) : value)),
+      stored: 'input',
+    });
+    const Other = record({ ...bare, name: 'other', path: 'others/:id', schema: z.looseObject({}) });
+    await using world = await openWorld();
+    const writer = await world.store();
+    const client = world.client({ records: records([Odd, Other]) });
+    const odd = client.record(Odd, { id: '1' });
+    const other = client.record(Other, { id: '1' });
+    await writer.put('docs/1', { n: 1 }).committed;
+    await writer.put('others/1', { n: 1 }).committed;
+    const releases = [odd.retain(), other.retain()];
+    await Promise.all([odd.ready(), other.ready()]);
+    isBent = true;
+    writer.transact((tx) => {
+      tx.put('docs/1', { n: 2 });
+      tx.put('others/1', { n: 2 });
+    });
+    await expect.poll(() => other.get()).toEqual({ n: 2 });
+    expect(Object.keys(odd.get() ?? {})).toContain('n');
+    expect(odd.state.get().status).toBe('ok');
+    for (const release of releases) release();
+  },
+);

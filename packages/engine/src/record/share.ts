@@ -1,7 +1,18 @@
 import { isObject } from '@holdfast/protocol';
 
-/** The next value, with every part of it that equals what was there in the place of it (records.md §6.2); what is new is frozen. */
+/**
+ * The next value, with every part of it that equals what was there in the place of it (records.md §6.2); what is new is frozen.
+ * What cannot be gone through stays as it is: a schema may give something that holds itself, or throws when it is read.
+ */
 export function share(before: unknown, next: unknown): unknown {
+  try {
+    return shared(before, next);
+  } catch {
+    return next;
+  }
+}
+
+function shared(before: unknown, next: unknown): unknown {
   if (Object.is(before, next)) return before;
   if (Array.isArray(next)) return shareList(Array.isArray(before) ? before : [], next, before);
   if (isPlain(next)) return shareMembers(isPlain(before) ? before : {}, next, before);
@@ -9,7 +20,7 @@ export function share(before: unknown, next: unknown): unknown {
 }
 
 function shareList(known: readonly unknown[], next: readonly unknown[], before: unknown): unknown {
-  const items = next.map((item, index) => share(known[index], item));
+  const items = next.map((item, index) => shared(known[index], item));
   const isSame =
     Array.isArray(before) &&
     items.length === known.length &&
@@ -21,7 +32,7 @@ function shareMembers(known: Members, next: Members, before: unknown): unknown {
   const keys = Object.keys(next);
   let isSame = known === before && Object.keys(known).length === keys.length;
   const members = keys.map((key): [string, unknown] => {
-    const member = share(known[key], next[key]);
+    const member = shared(known[key], next[key]);
     isSame &&= Object.hasOwn(known, key) && Object.is(member, known[key]);
     return [key, member];
   });

@@ -46,6 +46,7 @@ const setting = {
   others: ['beta/app'],
   lengthMs: 40_000,
   clearMs: 60_000,
+  deleteMs: 1000,
   deeds: weighed<Deed | 'age' | 'rule'>({
     put: 7,
     get: 4,

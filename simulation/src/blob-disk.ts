@@ -8,12 +8,14 @@ import type { Room } from './room.ts';
 export class BlobDisk implements Blobs {
   readonly #blobs: Blobs;
   readonly #room: Room;
+  readonly #deleteMs: number;
   readonly #finishing = new Set<() => void>();
   #isOver = false;
 
-  constructor(blobs: Blobs, room: Room) {
+  constructor(blobs: Blobs, room: Room, deleteMs = 10) {
     this.#blobs = blobs;
     this.#room = room;
+    this.#deleteMs = deleteMs;
   }
 
   /** The process ends. */
@@ -57,7 +59,7 @@ export class BlobDisk implements Blobs {
   }
 
   async delete(name: BlobHash | UploadId): Promise<void> {
-    await this.#wait(10);
+    await this.#wait(this.#deleteMs);
     return this.#blobs.delete(name);
   }
 

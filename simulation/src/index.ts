@@ -10,5 +10,5 @@ export {
   simulateSeed,
   type Simulation,
 } from './simulate.ts';
-export type { Site } from './site.ts';
+export type { Pace, Site } from './site.ts';
 export type { Logged, World } from './world.ts';

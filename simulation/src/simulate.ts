@@ -3,10 +3,11 @@ import { Dice } from './dice.ts';
 import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
 import type { GroundKind } from './ground.ts';
 import { shrink } from './shrink.ts';
+import type { Pace } from './site.ts';
 import { World } from './world.ts';
 
 /** A program and the worlds in which it is to hold. */
-export type Simulation<Step extends { readonly at: number } = never> = {
+export type Simulation<Step extends { readonly at: number } = never> = Pace & {
   /** Runs an application's code against the clients of a world; ends when there is no more to do. */
   readonly program: (world: World) => Promise<void>;
   /** Looks at what has become of it, when the weather has cleared and everybody has everything; throws where it is wrong. */
@@ -20,8 +21,6 @@ export type Simulation<Step extends { readonly at: number } = never> = {
   readonly server?: Partial<ServerOptions>;
   /** How long each token lasts that clients are given, as long as things go wrong; default: for ever. */
   readonly tokenMs?: number;
-  /** How long an hour takes that servers wait by a timer, such as until they look for content that nobody names; default: an hour. */
-  readonly hourMs?: number;
   /** Readies each server that starts: what it declares, and what it serves. */
   readonly prepare?: (server: Server) => void;
   /** What the servers store on: memory, or SQLite files that are copied as they lie when a server dies. Default: memory. */
@@ -127,6 +126,10 @@ export async function playSeed<Step extends { readonly at: number } = never>(
   return runWorld(simulation, seed, itemsOf(simulation, seed));
 }
 
+function paceOf({ hourMs, deleteMs }: Pace): Pace {
+  return { ...(hourMs !== undefined && { hourMs }), ...(deleteMs !== undefined && { deleteMs }) };
+}
+
 function itemsOf<Step extends { readonly at: number }>(
   { faults: rates = {}, lengthMs = lengthDefaultMs, script }: Simulation<Step>,
   seed: number,
@@ -165,7 +168,6 @@ async function runWorld<Step extends { readonly at: number }>(
     stores = ['acme/app'],
     server,
     tokenMs,
-    hourMs,
     prepare,
     storage,
     script,
@@ -177,7 +179,7 @@ async function runWorld<Step extends { readonly at: number }>(
     stores,
     ...(server !== undefined && { server }),
     ...(tokenMs !== undefined && { tokenMs }),
-    ...(hourMs !== undefined && { hourMs }),
+    ...paceOf(simulation),
     ...(prepare !== undefined && { prepare }),
     ...(storage !== undefined && { storage }),
   });

@@ -28,8 +28,7 @@ export type SiteOptions = {
   /** A server has begun to read a part of the log. */
   readonly reads: () => Promise<void>;
   readonly options: Partial<ServerOptions>;
-  /** How long an hour takes that is waited for by a timer. */
-  readonly hourMs: number;
+  readonly pace: Pace;
   /** Readies a server that starts. */
   readonly prepare: (server: Server) => void;
   /** Whose stores everybody may use. */
@@ -38,8 +37,15 @@ export type SiteOptions = {
 
 type Admitted = Awaited<ReturnType<Authenticate>>;
 
-/** An hour, in milliseconds. */
-export const hourMs = 3_600_000;
+/** How long it takes what servers do with files that nobody names. */
+export type Pace = {
+  /** How long an hour takes that servers wait by a timer, such as until they look for such files; default: an hour. */
+  readonly hourMs?: number;
+  /** How long it takes at most to delete one; default: 10. */
+  readonly deleteMs?: number;
+};
+
+const hourMs = 3_600_000;
 
 /** Within so many milliseconds a server that is told to close is closed. */
 const closeMsMax = 60_000;
@@ -212,7 +218,7 @@ export class Site {
     const timers = new Timers(agenda);
     const { storage, faults, told, reads } = this.#of;
     const disk = new Disk(storage(), this.#room, { faults, wall: this.wall, told, reads });
-    const blobs = new BlobDisk(this.#of.blobs, this.#room);
+    const blobs = new BlobDisk(this.#of.blobs, this.#room, this.#of.pace.deleteMs);
     const server = createServer({
       storage: disk.storage,
       files: blobs,
@@ -239,7 +245,7 @@ export class Site {
 
   /** What is done by the hour comes as often as this world wants it. */
   #waitOf(ms: number): number {
-    return ms < hourMs ? ms : (ms * this.#of.hourMs) / hourMs;
+    return ms < hourMs ? ms : (ms * (this.#of.pace.hourMs ?? hourMs)) / hourMs;
   }
 
   /** Whoever is let in goes with the token, where that ends. */

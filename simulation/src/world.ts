@@ -16,11 +16,11 @@ import { over } from './over.ts';
 import { RealWork } from './real.ts';
 import type { Room } from './room.ts';
 import { whoIsLate } from './late.ts';
-import { hourMs, Site } from './site.ts';
+import { type Pace, Site } from './site.ts';
 import { watchUncaught } from './uncaught.ts';
 
 /** How a world is made. */
-export type WorldOptions = {
+export type WorldOptions = Pace & {
   readonly seed: number;
   readonly faults: readonly TimedFault[];
   /** The stores that there are. */
@@ -32,8 +32,6 @@ export type WorldOptions = {
   readonly storage?: GroundKind;
   /** How long each token lasts; default: for ever. */
   readonly tokenMs?: number;
-  /** How long an hour takes that its servers wait by a timer; default: an hour. */
-  readonly hourMs?: number;
   /** Virtual milliseconds after which a program that has not ended is stuck. */
   readonly patienceMs?: number;
 };
@@ -98,7 +96,7 @@ export class World {
         faults: () => (this.#isCalm ? noFaults : this.disk),
         reads: () => this.#reads(),
         options: options.server ?? {},
-        hourMs: options.hourMs ?? hourMs,
+        pace: options,
         prepare: (server) => options.prepare?.(server),
         orgs: options.stores.map((name) => name.slice(0, name.indexOf('/'))),
       });

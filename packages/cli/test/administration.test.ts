@@ -74,6 +74,20 @@ test('a scope that does not exist is told with those that do', slow, async () =>
 });
 
 test(
+  'a token for an empty list of stores is refused, for it would open all of them',
+  slow,
+  async () => {
+    const before = await as('dev', 'tokens');
+    for (const list of ['', ' , ']) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { code, error } = await as('dev', 'tokens', 'create', '--store', list);
+      expect([code, error['message']]).toEqual([2, '--store names no store.']);
+    }
+    expect((await as('dev', 'tokens')).rows).toEqual(before.rows);
+  },
+);
+
+test(
   'a token is made for some paths only, with sets of scopes and single ones together',
   slow,
   async () => {

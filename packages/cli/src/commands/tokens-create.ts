@@ -67,7 +67,7 @@ export const command: Command = defineCommand({
     const wanted: Wanted = {
       name: args.name,
       org: args.org ?? null,
-      stores: readList(args.store ?? '').map(readStoreName),
+      stores: readStores(args.store),
       scopes: await readScopes(args.scopes),
       pathRules: rulesOf(args['may-read'], args['may-write']),
       expiresAt:
@@ -90,6 +90,14 @@ export const command: Command = defineCommand({
     );
   },
 });
+
+/** A list that is given and names nothing, as that of a variable that is not set, is not to open all stores. */
+function readStores(text: string | undefined): Wanted['stores'] {
+  if (text === undefined) return [];
+  const names = readList(text).map(readStoreName);
+  if (names.length > 0) return names;
+  throw misuse('--store names no store.', 'Without it the token opens all stores.');
+}
 
 type Made = { readonly id: string; readonly token: string };
 

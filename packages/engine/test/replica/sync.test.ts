@@ -106,11 +106,13 @@ test('S57 a replica that is ahead, or of another incarnation, ends equal to the 
 
 test('S80 frames that overlap what is known are taken from the cursor on; old ones are dropped', () => {
   const desk = new Desk().live();
+  desk.watch('n', { mode: 'committed' });
   desk.events(log.slice(0, 3));
   desk.events(log.slice(1, 2));
   expect(desk.value('n')).toBe(101);
   desk.events(log.slice(1));
   expect(desk.value('n')).toBe(2);
+  expect(desk.deliver().map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   expect(desk.replica.status().seq).toBe(5);
   expect(desk.rejoins).toBe(0);
 });
@@ -337,14 +339,16 @@ test('S84 the same incarnation and scope ask for a tail; another incarnation fai
     ops: [{ op: 'delete', path: path('k') }],
     preconditions: [{ kind: 'if_match', path: path('k'), revision: 1 }],
   });
+  desk.ask('fenced', {
+    op: 'transact',
+    ops: [{ op: 'delete', path: path('j') }],
+    preconditions: [{ kind: 'fence', fence: { key: path('lock'), token: 2 } }],
+  });
   desk.set('free', 'free', 1);
   desk.join({ sync: 'snapshot', why: 'incarnation', incarnation: 'second', store_seq: 10 });
-  expect(['match', 'fence', 'inside', 'free'].map((id) => desk.refusalOf(id))).toEqual([
-    'stale_incarnation',
-    'stale_incarnation',
-    'stale_incarnation',
-    null,
-  ]);
+  const guarded = ['match', 'fence', 'inside', 'fenced'];
+  expect(guarded.map((id) => desk.refusalOf(id))).toEqual(guarded.map(() => 'stale_incarnation'));
+  expect(desk.refusalOf('free')).toBeNull();
   expect(desk.takePushed()).toEqual(['free']);
   expect([desk.value('k'), desk.value('free')]).toEqual([1, 1]);
 });

@@ -83,11 +83,36 @@ test('S106 a refusal is an answer too, one for the rate is not, and all are forg
     expect((await ask('POST', '/api/stores', { name }, key(name))).status).toBe(201);
   }
   expect((await ask('POST', '/api/stores', { name: 'e' }, key('e'))).status).toBe(429);
-  world.clock.at = dawn + 24 * 3_600_000 + 1;
+  world.clock.at = dawn + 24 * 3_600_000;
+  expect((await ask('POST', '/api/stores', taken, key('t'))).headers.get('idempotent-replay')).toBe(
+    'true',
+  );
+  world.clock.at += 1;
   expect((await ask('POST', '/api/stores', { name: 'e' }, key('e'))).status).toBe(201);
   expect((await ask('POST', '/api/stores', taken, key('t'))).headers.get('idempotent-replay')).toBe(
     null,
   );
+});
+
+test('S106 a key has 1 to 128 characters, and is of one token alone', async () => {
+  const { ask, world } = await open();
+  const stranger = await world.token();
+  const path = '/api/stores/acme/blog/transact';
+  const body = { ops: [{ op: 'increment', path: 'n', value: 1 }] };
+  for (const name of ['', 'k'.repeat(129), 'kö']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { status, json } = await ask('POST', path, body, key(name));
+    expect([status, json['error']]).toEqual([400, 'invalid_params']);
+  }
+  for (const name of ['k', 'k'.repeat(128)]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const replies = [await ask('POST', path, body, key(name))];
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    replies.push(await stranger.ask('POST', path, body, key(name)));
+    expect(replies.map(({ headers }) => headers.get('idempotent-replay'))).toEqual([null, null]);
+  }
+  const { json } = await ask('GET', '/api/stores/acme/blog/entries/n');
+  expect(json['value']).toBe(4);
 });
 
 test('S106 a repeat that comes while the first is on its way is told so', async () => {

@@ -1,3 +1,4 @@
+import { isObject } from '@holdfast/protocol';
 import type { Hono, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 
@@ -10,8 +11,8 @@ import { identify, needScope } from './identify.ts';
 
 /** `/metrics` for Prometheus, unless it is turned off; `/api/server` for administrators (stores.md §19.2). */
 export function routeMetrics(app: Hono, deps: HttpDeps): void {
-  app.get('/metrics', () =>
-    deps.tellsMetrics === false
+  app.get('/metrics', ({ env }) =>
+    deps.tellsMetrics === false || !isSpelt('/metrics', env)
       ? answerProblem(notFound())
       : new Response(metricsText(deps.meters.families()), {
           headers: { 'Content-Type': metricsType },
@@ -31,6 +32,16 @@ export function routeMetrics(app: Hono, deps: HttpDeps): void {
       stores: seen.map(({ row, ...gauges }) => Object.assign({ name: row.name }, gauges)),
     });
   });
+}
+
+/**
+ * Whether a request came with this very path, by no other way of writing it: what denies a path to the world in front of us, as a
+ * proxy that does not decode it, sees it as it was sent.
+ */
+function isSpelt(path: string, env: unknown): boolean {
+  const request = isObject(env) ? env['incoming'] : undefined;
+  const url = isObject(request) ? request['url'] : undefined;
+  return typeof url !== 'string' || url === path || url.startsWith(`${path}?`);
 }
 
 /** Counts every request, by its route: paths name stores. */

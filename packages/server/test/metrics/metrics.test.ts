@@ -5,6 +5,7 @@ import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
 import { put, write } from '../conversation/talk.ts';
 import { set, topic, world } from '../conversation/world.ts';
+import { Raw } from '../security/raw.ts';
 import { Scrape } from './scrape.ts';
 
 test('S111 `/metrics` parses, and counts commits, ops, refusals, repeats, sockets, channels, catch-ups and the rest', async () => {
@@ -85,6 +86,20 @@ test('`/metrics` names no store, path, device or token, and can be turned off', 
   }
   const silent = await world({ metrics: false });
   expect((await fetch(`${silent.url}/metrics`)).status).toBe(404);
+});
+
+test('`/metrics` answers to that spelling alone: a proxy that denies it to the world sees paths as they were sent', async () => {
+  const { url } = await world();
+  const head = async (path: string): Promise<string> => {
+    const raw = await Raw.open(url);
+    raw.say(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    return (await raw.closed()).slice(0, 12);
+  };
+  expect(await head('/metrics?from=here')).toBe('HTTP/1.1 200');
+  for (const path of ['/%6detrics', '/./metrics', '/x/../metrics', `${url}/metrics`]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await head(path), path).toBe('HTTP/1.1 404');
+  }
 });
 
 test('a client that acknowledges what it has applied makes the time of delivery known', async () => {

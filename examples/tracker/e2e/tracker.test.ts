@@ -71,6 +71,24 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     expect(old.complaints).toEqual([]);
   });
 
+  test('its pages stand in no frame of another page, and run no scripts but their own', async () => {
+    const policies = await Promise.all(
+      [1, 2].map(
+        async () => (await fetch(server.url)).headers.get('content-security-policy') ?? '',
+      ),
+    );
+    for (const policy of policies) {
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).toMatch(/script-src 'self' 'nonce-[\w+/]{22}=='/);
+    }
+    expect(new Set(policies).size).toBe(2);
+    const page = await browser.newPage();
+    await page.setContent(`<iframe src="${server.url}"></iframe>`);
+    await page.waitForFunction(() => frames.length === 1);
+    await expect.poll(() => page.frames().at(-1)?.url()).toContain('chrome-error:');
+    await page.close();
+  });
+
   test('a page comes with what it shows, is the same before and after its scripts, and fetches nothing again', async () => {
     theirs = await TrackerPage.open(browser, `${server.url}?issue=import-45`);
     const { page } = theirs;

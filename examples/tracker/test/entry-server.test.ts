@@ -30,7 +30,8 @@ test('a page whose reader has gone is given up, so that its client is closed', a
   };
   const reader = new PassThrough();
   reader.destroy();
-  const page = { at: { ...at, link: { ...at.link, open } }, version: 2, url: '/', into: reader };
+  const own = { ...at, link: { ...at.link, open } };
+  const page = { at: own, version: 2, url: '/', nonce: 'n', into: reader };
   await expect(render(page)).rejects.toMatchObject({
     code: expect.stringContaining('ERR_STREAM'),
   });

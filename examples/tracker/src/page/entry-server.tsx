@@ -16,6 +16,8 @@ export type PageRequest = {
   readonly at: Pick<Parameters<typeof createClient>[0], 'url' | 'token' | 'principal' | 'link'>;
   readonly version: number;
   readonly url: string;
+  /** What scripts of the page are known by (Content-Security-Policy). */
+  readonly nonce: string;
   readonly into: Writable;
 };
 
@@ -30,6 +32,7 @@ export async function render({
   at,
   version: number,
   url,
+  nonce,
   into,
 }: PageRequest): Promise<{ seed: string }> {
   const version = versionOf(number);
@@ -47,6 +50,7 @@ export async function render({
       const { pipe } = renderToPipeableStream(
         <App client={client} version={version} me={at.principal ?? ''} url={url} />,
         {
+          nonce,
           // The rest of the document comes after it; where whoever asked has gone, nothing does.
           onShellReady: () =>
             void pipeline(pipe(new PassThrough()), into, { end: false }).then(resolve, reject),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
@@ -13,6 +14,7 @@ type Renderer = {
     readonly at: InProcess;
     readonly version: number;
     readonly url: string;
+    readonly nonce: string;
     readonly into: ServerResponse;
   }) => Promise<{ readonly seed: string }>;
 };
@@ -47,13 +49,16 @@ export async function openPages(
   const draw = async (request: IncomingMessage, into: ServerResponse): Promise<void> => {
     const [, known = ''] = /(?:^|; )tracker-name=([^;]+)/.exec(request.headers.cookie ?? '') ?? [];
     const name = nameIn(known) || (nameless[Math.floor(Math.random() * 8)] ?? '');
+    const nonce = randomBytes(16).toString('base64');
     into.setHeader('content-type', 'text/html; charset=utf-8');
+    into.setHeader('content-security-policy', ownContent(request.headers.host ?? '', nonce));
+    into.setHeader('x-content-type-options', 'nosniff');
     into.setHeader('cache-control', 'no-store');
     into.setHeader('set-cookie', `tracker-name=${encodeURIComponent(name)}; Path=/; SameSite=Lax`);
     into.write(head);
     const at = site.server.inProcess(site.principalOf(name));
     const { number: version } = site.version;
-    const { seed } = await render({ at, version, url: request.url ?? '/', into });
+    const { seed } = await render({ at, version, url: request.url ?? '/', nonce, into });
     const script = `<script type="application/json" id="seed" data-version="${version}" data-me="${escaped(name)}">${seed}</script>`;
     into.end(tail.replace('<!--seed-->', () => script));
   };
@@ -101,10 +106,27 @@ function give(
 ): void {
   const takesZipped = /\bgzip\b/.test(String(headers['accept-encoding']));
   to.setHeader('content-type', type);
+  to.setHeader('x-content-type-options', 'nosniff');
   to.setHeader('cache-control', 'public, max-age=31536000, immutable');
   to.setHeader('vary', 'Accept-Encoding');
   if (takesZipped) to.setHeader('content-encoding', 'gzip');
   to.end(takesZipped ? zipped : body);
+}
+
+/** What is of this server only, and the scripts that rendering adds to a page, by its nonce; and no other page has it in a frame. */
+function ownContent(host: string, nonce: string): string {
+  // `'self'` alone is not the WebSocket to every browser.
+  const sockets = /^[\w.:[\]-]+$/.test(host) ? ` ws://${host} wss://${host}` : '';
+  return [
+    "default-src 'self'",
+    `script-src 'self' 'nonce-${nonce}'`,
+    `connect-src 'self'${sockets}`,
+    "img-src 'self' data:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 }
 
 function escaped(text: string): string {

@@ -79,6 +79,8 @@ export class Reconciler {
   step(input: ReconcilerInput): readonly ReconcilerEffect[] {
     this.#effects = [];
     if (this.#phase !== 'closed') this.#take(input);
+    // A timer may ring a little early: what is still due is announced anew.
+    if (input.type === 'tick') this.#wakeAt = null;
     const at = this.#recovery.wakeAt;
     if (at !== this.#wakeAt) this.#effects.push({ type: 'wake', at });
     this.#wakeAt = at;

@@ -148,7 +148,8 @@ class Pipe {
   readonly #pieces: { readonly at: number; readonly data: Buffer }[] = [];
   #lastAt = 0;
   #queuedBytes = 0;
-  #stalledUntil = 0;
+  /** How many times its source is held back now. */
+  #stalls = 0;
   #timer: NodeJS.Timeout | null = null;
   #break: (() => void) | null = null;
   #finished: (() => void) | null = null;
@@ -161,9 +162,14 @@ class Pipe {
   }
 
   stall(ms: number): void {
-    this.#stalledUntil = performance.now() + ms;
+    this.#stalls += 1;
     this.#from.pause();
-    setTimeout(() => this.#pump(), ms).unref();
+    // By count: a timer may ring a little before its time, and nothing else would have it read again.
+    const goOn = (): void => {
+      this.#stalls -= 1;
+      this.#pump();
+    };
+    setTimeout(goOn, ms).unref();
   }
 
   breakNext(broken: () => void): void {
@@ -199,7 +205,7 @@ class Pipe {
       this.#deliver(piece.data);
     }
     this.#wait(now);
-    const isFull = this.#queuedBytes > queueBytesMax || now < this.#stalledUntil;
+    const isFull = this.#queuedBytes > queueBytesMax || this.#stalls > 0;
     if (isFull) this.#from.pause();
     else this.#from.resume();
   }

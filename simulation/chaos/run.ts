@@ -6,7 +6,7 @@ import { Child } from '../child.ts';
 import { Dice } from '../src/dice.ts';
 import { leavesOf, Reader } from '../kill/reader.ts';
 import { openSite, type Site } from '../kill/site.ts';
-import { type Testimony, verdictOf } from '../kill/verdict.ts';
+import { type Judge, type Testimony, verdictOf } from '../kill/verdict.ts';
 import { isRejection, Writer } from '../kill/writer.ts';
 import type { Problem } from '../validators/history.ts';
 import type { Traffic } from '../validators/traffic.ts';
@@ -23,6 +23,8 @@ export type ChaosPlan = {
   readonly browser: boolean;
   /** Hears of each fault as it comes. */
   readonly progress?: (at: number, text: string) => void;
+  /** Default: {@link verdictOf}. */
+  readonly judge?: Judge;
 };
 
 /** What became of it. */
@@ -198,7 +200,8 @@ class Chaos {
     const page = (await this.#tab?.report()) ?? null;
     const { stderr } = this.#child;
     await this.#child.kill();
-    const { problems, traffic } = await verdictOf(this.#directory, this.#testimony(page));
+    const { judge = verdictOf } = this.#plan;
+    const { problems, traffic } = await judge(this.#directory, this.#testimony(page));
     const errors = [
       ...this.#errors.filter((each) => !isRejection(each)).map(String),
       ...(page?.errors ?? []),

@@ -9,7 +9,7 @@ import { within } from '../within.ts';
 import type { Traffic } from '../validators/traffic.ts';
 import { leavesOf, Reader } from './reader.ts';
 import { openSite, type Site } from './site.ts';
-import { verdictOf } from './verdict.ts';
+import { type Judge, verdictOf } from './verdict.ts';
 import { isRejection, Writer } from './writer.ts';
 
 /** What is to be done to a server. */
@@ -18,6 +18,8 @@ export type KillPlan = {
   readonly seed: number;
   /** Longest life of a server process once it listens. */
   readonly lifeMs?: number;
+  /** Default: {@link verdictOf}. */
+  readonly judge?: Judge;
 };
 
 /** What became of it. */
@@ -150,7 +152,8 @@ class Ordeal {
     const shown = everybody.map(({ name, site }) => [name, leavesOf(site.store)] as const);
     const histories = everybody.map((each) => each.history());
     await this.#child.kill();
-    const { problems, traffic } = await verdictOf(this.#directory, { histories, shown });
+    const { judge = verdictOf } = this.#plan;
+    const { problems, traffic } = await judge(this.#directory, { histories, shown });
     const errors = this.#errors.filter((each) => !isRejection(each));
     return {
       problems: [

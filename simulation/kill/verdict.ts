@@ -15,11 +15,17 @@ export type Testimony = {
   readonly shown: readonly (readonly [who: string, leaves: Leaves])[];
 };
 
+/** What is wrong, and how much went on. */
+export type Verdict = { readonly problems: readonly Problem[]; readonly traffic: Traffic };
+
+/** Judges what clients did and saw by what a server has left behind in a directory. */
+export type Judge = (directory: string, testimony: Testimony) => Promise<Verdict>;
+
 /** Holds what everybody was told, and shows, against the log that a server has left behind. */
 export async function verdictOf(
   directory: string,
   { histories, shown }: Testimony,
-): Promise<{ readonly problems: readonly Problem[]; readonly traffic: Traffic }> {
+): Promise<Verdict> {
   const { ops, entries } = await contentOf(directory);
   const truth = new Truth(ops);
   const state = leavesOf(truth.stateAt(truth.head));

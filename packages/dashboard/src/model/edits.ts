@@ -123,8 +123,10 @@ export class Edits {
       this.#decided(save, { revision: seq, text: save.draft.text });
     } catch (error) {
       if (this.#saves.get(path) !== save) return;
+      // What was edited on top of it says what the person wants now, also where it is on its way itself.
+      const isOutdated = this.#drafts.get().has(path);
       this.#decided(save, save.draft.base);
-      if (!this.#drafts.get().has(path)) this.#put({ ...save.draft, problem: explain(error) });
+      if (!isOutdated) this.#put({ ...save.draft, problem: explain(error) });
     }
   }
 

@@ -5,6 +5,7 @@ import {
   faultInPrincipal,
   orgOf,
   ratesOf,
+  storeIdsOf,
   type TokenAuthority,
   type TokenRequest,
 } from './access/index.ts';
@@ -107,6 +108,10 @@ function checkToken({ limits, org, presence, scopes, ...request }: TokenRequest)
   };
   const fault = faultInPrincipal({ ...principal, presence: presence ?? undefined });
   if (fault !== null) throw new TypeError(`Nobody could use this token: ${fault}`);
+  const name = storeIdsOf(request.storeAccess).find((id) => id.includes('/'));
+  if (name !== undefined) {
+    throw new TypeError(`storeIds must be ids, as \`stores.find('${name}')\` tells, not names.`);
+  }
   checkExpiry(request.expiresAt);
   ratesOf(limits ?? {});
 }

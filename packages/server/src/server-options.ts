@@ -173,8 +173,8 @@ export type Server = ViewsApi & {
   };
   readonly tokens: {
     /**
-     * Issues a token; the raw text is told this once only. Throws `TypeError` for path rules and rates that are none, and
-     * `RangeError` for a rate that is no positive integer.
+     * Issues a token; the raw text is told this once only. Throws `TypeError` for path rules and rates that are none and for
+     * names of stores in place of ids, and `RangeError` for a rate that is no positive integer.
      */
     issue(request: TokenRequest): Promise<{ readonly id: string; readonly rawToken: string }>;
     /** Nobody gets in with it from now on; its sockets are closed at once (stores.md §11.3). False: no such token. */

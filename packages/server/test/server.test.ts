@@ -55,6 +55,11 @@ test.each<[string, object, string]>([
 test.each<[string, object, string]>([
   ['no stores', { storeAccess: undefined }, 'storeAccess must be'],
   ['stores of no list', { storeAccess: { mode: 'selected' } }, 'storeAccess must be'],
+  [
+    'a store by its name',
+    { storeAccess: { mode: 'selected', storeIds: ['acme/app'] } },
+    'storeIds must be ids',
+  ],
   ['a scope that there is not', { scopes: ['entries:reed'] }, 'scopes must be'],
   ['an end that is no instant', { expiresAt: '2026-01-01' }, 'expiresAt must be'],
   ['no list of rules', { pathRules: 'all' }, 'path rules must be a list'],

@@ -1,5 +1,9 @@
 import { HoldfastError, type UploadEntry } from '@holdfast/protocol';
-import { type AllowUploadReply, uploadFaults } from '@holdfast/protocol/views';
+import {
+  type AllowUploadReply,
+  type UploadFaultCode,
+  uploadFaults,
+} from '@holdfast/protocol/views';
 import type { SelectedFile, UploadFile, UploadOutcome } from './upload.ts';
 
 /** What the server has said of a file that was asked for. */
@@ -22,6 +26,14 @@ export function endOf(ref: string, entry: UploadEntry | undefined): UploadOutcom
   return isFailed ? { ref, status: 'error', error } : { ref, status: 'success' };
 }
 
+/** Which fault the refusal of a chunk is, before the root has told of it (views.md §10.3). */
+const refusals: ReadonlyMap<string, UploadFaultCode> = new Map([
+  ['chunk too large', 'chunk_too_large'],
+  ['upload too large', 'too_large'],
+  ['write failed', 'internal'],
+  ['not_accepted', 'not_accepted'],
+]);
+
 /** What became of a file that could not be brought on: what the server says of it counts. */
 export function outcomeOf(
   error: unknown,
@@ -41,6 +53,10 @@ export function outcomeOf(
   const isUnknown = code === 'unauthorized' && entry === undefined;
   const isLost = code === 'disconnected' || isUnknown;
   if (isAborted || isLost) return { ref, status: 'cancelled' };
+  const fault = refusals.get(code);
+  if (fault !== undefined) {
+    return { ref, status: 'error', error: { code: fault, message: uploadFaults[fault] } };
+  }
   const message = error instanceof Error ? error.message : String(error);
   return { ref, status: 'error', error: { code, message } };
 }

@@ -3,6 +3,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { createClient } from '@holdfast/client';
 import { views, waitFor } from '@holdfast/client/views';
 import { deferred } from '@holdfast/engine/registry';
+import { decodeChunk } from '@holdfast/protocol/views';
 import { expect, it, onTestFinished } from 'vitest';
 import { settle } from '../../../engine/test/virtual-clock.ts';
 import { Valve } from '../valve.ts';
@@ -245,7 +246,8 @@ it('V57 V61 so does one in a shared view, whose entries come after its tree', as
   expect(remounts).toBe(1);
 });
 
-it('given an upload that is cancelled while its token is renewed, then it joins no more', async () => {
+/** A file that a scripted server has let in, and is being sent; nothing of it has arrived. */
+async function letIn() {
   const world = new Scripted();
   onTestFinished(() => world[Symbol.asyncDispose]());
   const { proxy } = world.client.view(module, { id: 'main' });
@@ -267,8 +269,13 @@ it('given an upload that is cancelled while its token is renewed, then it joins 
   const entries = { 0: { type: 'channel', entry_ref: 'u1', token: 't' } };
   await world.reply(await world.next('allow_upload'), { ref: 'f', config, entries, errors: [] });
   await selected;
+  return { world, file: proxy['file'] };
+}
+
+it('given an upload that is cancelled while its token is renewed, then it joins no more', async () => {
+  const { world, file } = await letIn();
   await world.clock.advance(499_500);
-  const done = proxy['file'].start();
+  const done = file.start();
   await expect.poll(() => world.sent.length).toBe(1);
   await world.reply(await world.next('phx_join'), { offset: 0, progress: 0 });
   await expect.poll(() => world.bytes.length).toBe(1);
@@ -276,7 +283,7 @@ it('given an upload that is cancelled while its token is renewed, then it joins 
   await world.clock.advance(1000);
   await world.accept({ instance: 't1', resumed: true, version: 1 });
   const refresh = await world.next('refresh_upload');
-  const cancelled = proxy['file'].cancel();
+  const cancelled = file.cancel();
   await world.reply(await world.next('cancel_upload'));
   await cancelled;
   expect(await done).toEqual([{ ref: 'u1', status: 'cancelled' }]);
@@ -284,3 +291,23 @@ it('given an upload that is cancelled while its token is renewed, then it joins 
   await settle();
   expect(world.sent).toEqual([]);
 });
+
+it.each([
+  ['chunk too large', 'chunk_too_large', 'chunk size exceeded the configured limit'],
+  ['upload too large', 'too_large', 'file exceeds the maximum size'],
+  ['write failed', 'internal', 'internal upload error'],
+  ['not_accepted', 'not_accepted', 'file type is not accepted'],
+])(
+  'a chunk that is refused as "%s" ends its file with the code %s, also where the root has not told of it yet (views.md §10.3)',
+  async (reason, code, message) => {
+    const { world, file } = await letIn();
+    const done = file.start();
+    await expect.poll(() => world.sent.length).toBe(1);
+    const join = await world.next('phx_join');
+    await world.reply(join, { offset: 0, progress: 0 });
+    await expect.poll(() => world.bytes.length).toBe(1);
+    const { ref = '' } = decodeChunk(world.bytes[0] ?? new Uint8Array()) ?? {};
+    await world.refuse({ ...join, ref }, { reason });
+    expect(await done).toEqual([{ ref: 'u1', status: 'error', error: { code, message } }]);
+  },
+);

@@ -1,5 +1,6 @@
 import {
   isCode,
+  isObject,
   type Json,
   type Mutate,
   type Mutation,
@@ -11,6 +12,7 @@ import {
   RejectedError,
   type Write,
 } from '@holdfast/protocol';
+import { passRecord } from '@holdfast/protocol/record';
 import {
   fieldsMerged,
   isWritable,
@@ -19,6 +21,7 @@ import {
   mutated,
   writesTo,
 } from '../record/index.ts';
+import { schemaRefusal } from './schemas.ts';
 
 /** What a mutation is run with. */
 export type MutationRun = {
@@ -45,10 +48,29 @@ export function runMutation(run: MutationRun): readonly Write[] | Refusal {
     }
     return writesTo(request.path, current, after);
   } catch (error) {
+    if (error instanceof RejectedError && isCode(error.code)) {
+      return refuseAs(error.code, { record: run.def.name, path: request.path, ...error.details });
+    }
+    const field = strangeField(run);
     // What else it throws is a failure of its own.
-    if (!(error instanceof RejectedError) || !isCode(error.code)) throw error;
-    return refuseAs(error.code, { record: run.def.name, path: request.path, ...error.details });
+    if (field === null) throw error;
+    return schemaRefusal(run.def, request.path, [
+      { message: 'It cannot be merged.', path: [field] },
+    ]);
   }
+}
+
+/** The field of a merge for which something was sent that the object cannot hold: what merges it knows no such values. */
+function strangeField({ def, request, current }: MutationRun): string | null {
+  if (request.name !== mergeMutation || !isObject(request.value)) return null;
+  const { set, base } = request.value;
+  const known = isObject(current) ? current : {};
+  for (const sent of [set, base]) {
+    for (const [field, value] of Object.entries(isObject(sent) ? sent : {})) {
+      if ('issue' in passRecord(def, { ...known, [field]: value })) return field;
+    }
+  }
+  return null;
 }
 
 /** The fields of a merge that are no client's. */

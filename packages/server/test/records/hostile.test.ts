@@ -2,6 +2,7 @@ import { passthrough, record } from '@holdfast/protocol';
 import type { ServerRecord } from '@holdfast/server';
 import { cursorOf } from '@holdfast/engine/collection';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { Reply } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { topic, world, type World } from '../conversation/world.ts';
@@ -92,6 +93,40 @@ describe('What a mutation comes to', () => {
     expect(await write(peer, mutate('put', { size: typed }))).toMatchObject({ status: 'ok' });
     expect((await http(made, 'GET', 'entries/notes/1/size')).json['value']).toEqual(typed);
   });
+});
+
+const merge = (value: unknown): object => ({
+  ...mutate('holdfast:merge', value, 'tagged/1'),
+  record: 'tagged',
+});
+
+test('R99 what a merge cannot be given is refused for good, as what was sent, and is no failure of the server', async () => {
+  const logged: unknown[] = [];
+  const made = await world({
+    authenticate: principals({ eve: person('eve') }),
+    log: { info: () => undefined, error: (details) => logged.push(details) },
+  });
+  const tagged = made.server.record(
+    record({
+      name: 'tagged',
+      store: 'demo/main',
+      path: 'tagged/:id',
+      version: '1.0',
+      schema: z.object({ tags: z.array(z.string()) }),
+      authority: { tags: (mine, theirs) => [...new Set([...theirs, ...mine])] },
+    }),
+  );
+  await tagged.write({ id: '1' }, { set: { tags: ['a'] } });
+  const peer = await made.joined({ token: 'eve' });
+  const issues = [{ message: 'It cannot be merged.', path: ['tags'] }];
+  for (const mine of [1.5, true, { a: 1 }]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { response } = await write(peer, merge({ set: { tags: mine } }));
+    expect(response).toMatchObject({ reason: 'invalid_value', record: 'tagged', issues });
+  }
+  expect(await write(peer, merge({ set: { tags: ['b'] } }))).toMatchObject({ status: 'ok' });
+  expect((await tagged.get({ id: '1' })).value).toEqual({ tags: ['a', 'b'] });
+  expect(logged).toEqual([]);
 });
 
 test('code of the server writes no field that nobody could write, either', async () => {

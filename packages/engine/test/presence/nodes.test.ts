@@ -43,6 +43,23 @@ test('a leave that overtakes its join leaves no ghost (S85)', () => {
   expect(watcher.seen).toEqual(['old/t {}']);
 });
 
+test('a list of who was there that comes after they have gone leaves no ghost (S85)', () => {
+  const { world, a, watcher } = pair();
+  a.join(2, 'bob/t', {});
+  world.pass(100);
+  const held: NodeMessage[] = [];
+  world.loses = (message) => message.type === 'set' && held.push(message) > 0;
+  world.send({ type: 'ask', node: 'b', of: 'a' });
+  world.pass(100);
+  world.loses = () => false;
+  a.step({ type: 'leave', member: 2 });
+  world.pass(100);
+  for (const message of held) world.send(message);
+  world.pass(100);
+  expect(held.length).toBeGreaterThan(0);
+  expect([watcher.diffs.length, watcher.seen]).toEqual([2, []]);
+});
+
 test('what was lost is asked for when the next number shows it, and by the beat at the latest (S85)', () => {
   const { world, a, watcher } = pair();
   world.loses = (message) => message.type === 'diff';

@@ -209,6 +209,24 @@ test('S62 a repeat whose event came with the tail, or on capver 4, is answered w
   }
 });
 
+test('S62 a device that repeats a write which it is past, without a snapshot, is sent what is there now, under the id it waits for', async () => {
+  const { here } = await unconfirmed();
+  const frame = { op: 'set', path: 'a', value: 1, client_op_id: 'a' };
+  const device = 'past';
+  const first = await here.joined({ capver: '3', device }, { last_store_seq: 10 });
+  const seq = seqOf(await first.ask(topic, 'write', frame));
+  first.cut();
+  const again = await here.joined({ capver: '3', device }, { last_store_seq: seq });
+  const before = again.heard.length;
+  expect(seqOf(await again.ask(topic, 'write', frame))).toBe(seq);
+  expect(again.heard.slice(before).map(([, , , event, payload]) => [event, payload])).toMatchObject(
+    [
+      ['event', { op: 'set', path: 'a', value: 1, store_seq: seq, client_op_id: 'a' }],
+      ['phx_reply', {}],
+    ],
+  );
+});
+
 test('S62 the echo of a repeat that is sent along with the join comes after all of the snapshot', async () => {
   const { here } = await unconfirmed();
   const frame = { op: 'set', path: 'k/3', value: 'mine', client_op_id: 'mine' };

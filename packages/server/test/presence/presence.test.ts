@@ -152,6 +152,7 @@ test('S85 presence is granted with the store, unless the principal has it not', 
   });
   expect(await refusal('dev', room, { peer: 7 })).toMatchObject({ field: 'peer' });
   expect(await refusal('dev', room, { peer: 'x'.repeat(129) })).toMatchObject({ field: 'peer' });
+  expect(await refusal('dev', room, { peer: 'x'.repeat(128) })).toMatchObject({ key: 'dev' });
   expect(await refusal('dev', room, { state: [] })).toMatchObject({ field: 'state' });
   expect(await refusal('anonymous')).toMatchObject({ key: 'anonymous' });
   const old = await home.connect({ capver: '3' });
@@ -161,7 +162,12 @@ test('S85 presence is granted with the store, unless the principal has it not', 
 /** A state of so many bytes. */
 const stateOf = (bytes: number): object => ({ a: 'x'.repeat(bytes - '{"a":""}'.length) });
 
-test('S85 4 KiB of state are taken, one byte more is refused; what is no state, too', async () => {
+/** A state of so many levels. */
+function nested(levels: number): object {
+  return levels === 1 ? {} : { a: nested(levels - 1) };
+}
+
+test('S85 4 KiB and 32 levels of state are taken, one byte or level more is refused; what is no state, too', async () => {
   const home = await world();
   const peer = await home.connect();
   await attend(peer);
@@ -170,7 +176,9 @@ test('S85 4 KiB of state are taken, one byte more is refused; what is no state, 
   const tooLarge = await track({ state: stateOf(4097) });
   expect(tooLarge).toMatchObject({ status: 'error', response: { limit: 4096 } });
   expect(reasonOf(tooLarge)).toBe('value_too_large');
-  for (const payload of [{}, { state: null }, { state: 'x' }, { state: [1] }]) {
+  expect((await track({ state: nested(32) })).status).toBe('ok');
+  const none = [{}, { state: null }, { state: 'x' }, { state: [1] }, { state: nested(33) }];
+  for (const payload of none) {
     expect(reasonOf(await track(payload))).toBe('invalid_payload');
   }
   expect(reasonOf(await peer.ask(room, 'write', {}))).toBe('unknown_event');

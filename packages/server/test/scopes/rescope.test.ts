@@ -91,6 +91,9 @@ test('S83 what may not be read is not added but denied; a push that is bad or ad
   expect(reasonOf(await rescope(peer, ['a/**/b']))).toBe('invalid_pattern');
   expect(reasonOf(await peer.ask(topic, 'scope', { add: 'a' }))).toBe('invalid_payload');
   expect((await rescope(peer, [])).response).toMatchObject({ patterns: ['a/x', '*/y'] });
+  expect((await rescope(peer, ['a/z'])).response).toMatchObject({
+    patterns: ['a/x', '*/y', 'a/z'],
+  });
   const old = await joined({ token: 'one', capver: '3', device: 'old' });
   expect(reasonOf(await rescope(old, ['a/x']))).toBe('unknown_event');
 });

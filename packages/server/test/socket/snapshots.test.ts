@@ -196,3 +196,22 @@ test('S82 a chunk holds no more than 256 KiB, whatever its text is made of and h
   expect(sizes.length).toBeGreaterThan(6);
   expect(Math.max(...sizes)).toBeLessThan(256 * 1024);
 });
+
+test('S82 a chunk holds a thousand entries at most, and the number of each says where it stands', () => {
+  const tree = Tree.empty();
+  for (let at = 0; at < 2001; at += 1) {
+    tree.put(asPath(`k/${at}`), { value: at, type: 'integer', revision: at + 1 });
+  }
+  const reading = new Snapshot({ tree, seq: 2001 }, scope).from(0);
+  const chunks: (readonly [number, number])[] = [];
+  for (let part = reading.next(); part !== null; part = reading.next()) {
+    if (part === 'later') continue;
+    const { index, entries } = part.payload as { index: number; entries: readonly unknown[] };
+    chunks.push([index, entries.length]);
+  }
+  expect(chunks).toEqual([
+    [0, 1000],
+    [1, 1000],
+    [2, 1],
+  ]);
+});

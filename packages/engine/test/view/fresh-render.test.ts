@@ -149,6 +149,7 @@ test('V18 after any history of commands, failures, store changes and resumes a c
       for (const [at, one] of deeds.entries()) {
         // oxlint-disable-next-line no-await-in-loop -- one deed after the other
         await act(rig, client, { one, opId: String(at) });
+        expect(client.tree).toEqual(rig.instance.tree);
       }
       await rig.advance(1000);
       // What could not be shown can be now.

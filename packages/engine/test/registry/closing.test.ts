@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import { HoldfastError } from '@holdfast/protocol';
 import { Registry } from '@holdfast/engine/registry';
 import { describe, expect, test } from 'vitest';
+import { collect } from '../../../../tools/garbage.ts';
 import { VirtualClock, settle } from '../virtual-clock.ts';
 import { Rig, errorOf, type Thing, thrownBy } from './rig.ts';
 
@@ -371,5 +372,23 @@ describe('dispose', () => {
     await settle();
     expect([first.signal.aborted, second.signal.aborted]).toEqual([true, false]);
     expect(two.registry.get('a')).toBe(second.value);
+  });
+
+  test('a registry that is dropped without dispose is told to the developer, and one that was disposed of is not', async () => {
+    const env = new VirtualClock();
+    // A timer would hold it until its values are closed.
+    const rest = { env, load: (key: string) => key, defaults: { ttl: Infinity } };
+    const named = (name: string) => new Registry({ name, ...rest });
+    await named('disposed').dispose();
+    void named('dropped').get('a');
+    await expect
+      .poll(() => {
+        collect();
+        return env.warnings.length;
+      })
+      .toBeGreaterThan(0);
+    expect(env.warnings).toEqual([
+      'dropped: a registry was dropped without dispose, its values open',
+    ]);
   });
 });

@@ -37,6 +37,30 @@ describe('a store that the server has made anew', () => {
     expect(store.status.get().incarnation).not.toBe(incarnation);
   });
 
+  it('is told to a slow consumer of the newest as it is found: nothing is merged across it (P34)', async () => {
+    const valve = new Valve();
+    const store = await world.store({ link: valve, env: { random: () => 0.01 } });
+    const events = store.watch('a', { delivery: 'latest' })[Symbol.asyncIterator]();
+    const first = events.next();
+    const ops: unknown[] = [];
+    store.on('a', ({ op }) => ops.push(op));
+    await store.put('a', 0).committed;
+    await first;
+    await store.put('a', 1).committed;
+    await remake(valve);
+    await expect.poll(() => ops).toContain('resync');
+    for (const value of [2, 3]) await store.put('a', value).committed;
+    await expect.poll(() => ops).toHaveLength(5);
+    const resync = { op: 'resync', value: undefined, previous: 1 };
+    const last = { value: 3, previous: undefined, conflated: 1 };
+    for (const expected of [{ value: 1 }, resync, last]) {
+      const { value } = await events.next();
+      expect(value).toMatchObject(expected);
+      expect(value?.conflated).toBe('conflated' in expected ? 1 : undefined);
+    }
+    await events.return?.();
+  });
+
   it('G53 is left where the client says so, until it is asked for again; own writes wait for that, and guarded ones are refused', async () => {
     const valve = new Valve();
     const client = world.client({

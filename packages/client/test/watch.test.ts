@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WatchEvent } from '@holdfast/client';
 import { Valve } from './valve.ts';
@@ -255,8 +256,9 @@ describe('watch', () => {
     const put = async (path: string, value: number): Promise<void> => {
       await store.put(path, value).committed;
     };
+    await put('a', 1);
     await put('b', 0);
-    for (let n = 1; n <= 5; n++) await put('a', n);
+    for (let n = 2; n <= 5; n++) await put('a', n);
     await expect.poll(() => last).toBe(5);
     expect(await events.next()).toMatchObject({ value: { path: 'a', value: 0, op: 'present' } });
     expect(await events.next()).toMatchObject({ value: { path: 'b', value: 0 } });
@@ -264,6 +266,40 @@ describe('watch', () => {
     expect(await events.next()).toMatchObject({ value: merged });
     await events.return?.();
   });
+
+  it.each(['every', 'latest', { everyMs: 3 }] as const)(
+    'gives a slow consumer under %j, of each path, what happened in order and to the last, and counts what is left out (P34)',
+    async (delivery) => {
+      const [store, other] = await Promise.all([world.store(), world.store()]);
+      const count = 300;
+      const options = { delivery, mode: 'committed', maxQueue: count } as const;
+      const told = new Map<string, WatchEvent[]>(['a', 'b', 'c'].map((path) => [path, []]));
+      const taking = (async () => {
+        let happened = 0;
+        for await (const event of store.watch('*', options)) {
+          told.get(event.path)?.push(event);
+          happened += 1 + (event.conflated ?? 0);
+          if (happened === count) break;
+          for (let turns = Math.random() * 8; turns > 1; turns--) await setImmediate();
+        }
+      })();
+      for (let n = 0; n < count; n++) {
+        other.put([...told.keys()][n % 3] ?? '', n);
+        if (n % 25 === 0) await setImmediate();
+      }
+      await taking;
+      for (const [index, events] of [...told.values()].entries()) {
+        const values = events.map(({ value }) => Number(value));
+        expect(values).toEqual(values.toSorted((a, b) => a - b));
+        expect(values.at(-1)).toBe(count - 3 + index);
+        expect(events.map(({ previous }) => previous)).toEqual([undefined, ...values.slice(0, -1)]);
+        const missed = events.map(({ conflated = 0 }, at) =>
+          at === 0 ? conflated * 3 + index : (values[at - 1] ?? 0) + 3 + conflated * 3,
+        );
+        expect(missed).toEqual(values);
+      }
+    },
+  );
 
   it('ends with the reason of its signal, and with `closed` when the client closes', async () => {
     const store = await world.store();

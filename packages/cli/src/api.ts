@@ -90,7 +90,7 @@ async function send(
 /** A redirect is told, and not followed: to another place the token does not go, and a `POST` arrives as a `GET`. */
 function elsewhere(endpoint: Endpoint, path: string, place: string): Failure {
   const asked = new URL(`${endpoint.url}${path}`);
-  const there = URL.canParse(place, asked) ? new URL(place, asked).href : place;
+  const there = URL.canParse(place, asked.href) ? new URL(place, asked).href : place;
   const isMoved = there.endsWith(path);
   const hint = isMoved
     ? `If you trust it: --url ${there.slice(0, -path.length)}`

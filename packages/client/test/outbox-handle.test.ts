@@ -2,6 +2,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { memoryCache, type Store } from '@holdfast/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
 const fence = { key: 'nobody/holds', token: 1 };
@@ -54,5 +55,25 @@ describe('the outbox of a handle', () => {
     await expect.poll(() => heard).toEqual(['0 letters']);
     expect(world.errors).toEqual([fault]);
     expect(await store.put('k', 2).committed).toMatchObject({ seq: 1 });
+  });
+
+  it('makes no dead letter of a write that was taken back', async () => {
+    const world = await opened();
+    const valve = new Valve();
+    valve.holdOut();
+    const store = world.client({ link: valve, cache: memoryCache() }).store('acme/app');
+    const [first, second] = [store.put('a', 1), store.put('b', 2)];
+    await Promise.all([first.durable, second.durable]);
+    expect(first.cancel()).toBe(true);
+    expect(store.outbox.discard(second.opId)).toBe(true);
+    for (const { committed } of [first, second]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await expect(committed).rejects.toMatchObject({ code: 'cancelled' });
+    }
+    expect(store.outbox.deadLetters()).toEqual([]);
+    expect(JSON.parse(store.outbox.export())).toMatchObject({ writes: [], deadLetters: [] });
+    valve.letOut();
+    await store.settled();
+    expect(store.outbox.deadLetters()).toEqual([]);
   });
 });

@@ -360,6 +360,16 @@ const drafts: readonly Draft[] = [
     },
   },
   {
+    name: 'stores with writes that wait are known, and no others',
+    run: async ({ cache }) => {
+      if (cache.waiting === undefined) return;
+      await cache.commit(app, change(1, { requests: [['d:s:1', pending('d:s:1', 1)]] }));
+      same(await cache.waiting(), [app]);
+      await cache.commit(app, change(2, { requests: [['d:s:1', null]] }));
+      same(await cache.waiting(), []);
+    },
+  },
+  {
     name: 'a reign is fenced by the next one, and numbers grow',
     run: async ({ cache }) => {
       const { sharing } = cache;

@@ -202,10 +202,11 @@ async function openSized(
   const response = await open(at, asked === null ? {} : { range: asked }, signal);
   const { status, headers } = response;
   const isSized = headers.has('content-length') && !headers.has('content-encoding');
-  if (status !== 200 || (asked === null && isSized)) return response;
+  const isOther = isElsewhere(headers, range?.start);
+  if (!isOther && (status !== 200 || (asked === null && isSized))) return response;
   await response.body?.cancel();
   // What begins elsewhere than asked is not what was asked for.
-  if (asked !== null) throw new HoldfastError('unavailable', { range: asked });
+  if (isOther || asked !== null) throw new HoldfastError('unavailable', { range: asked });
   return openSized(at, { start: 0, end: null }, signal).catch((error: unknown) => {
     if (!(error instanceof RangeError)) throw error;
     // Nothing has no parts: the file is empty.
@@ -255,6 +256,12 @@ type Part = { readonly start: number; readonly end: number | null };
 
 function rangeHeader({ start, end }: Part): string {
   return `bytes=${start}-${end === null ? '' : end - 1}`;
+}
+
+/** Whether it is a part that begins somewhere else: what stands between may answer with one that it has. */
+function isElsewhere(headers: Headers, start = 0): boolean {
+  const [, from] = /^bytes (\d+)-/.exec(headers.get('content-range') ?? '') ?? [];
+  return from !== undefined && Number(from) !== start;
 }
 
 function infoOf({ headers }: Response): FileInfo {
@@ -312,7 +319,10 @@ async function* resumed(
     const headers = { range: rangeHeader({ start: position, end }), 'if-range': `"${info.hash}"` };
     // oxlint-disable-next-line no-await-in-loop -- what came before has broken off
     const next = await open(at, headers, signal);
-    if (next.status !== 206) throw new HoldfastError('unavailable', { changed: true });
+    if (next.status !== 206 || isElsewhere(next.headers, position)) {
+      await next.body?.cancel();
+      throw new HoldfastError('unavailable', { changed: true });
+    }
     body = next.body;
   }
 }

@@ -56,6 +56,30 @@ const dropping: Fetch = (url, init) => {
   return fetch(url, { ...init, headers });
 };
 
+/** Or they answer with what they have: more than was asked for, from the beginning. */
+const widening: Fetch = (url, init) => {
+  const headers = new Headers(init.headers);
+  const range = headers.get('range');
+  if (range !== null) headers.set('range', range.replace(/=\d+/, '=0'));
+  return fetch(url, { ...init, headers });
+};
+
+/** What is asked for as a whole breaks off after five bytes. */
+const breaking: Fetch = async (url, init) => {
+  const answer = await widening(url, init);
+  if (!url.includes('/file?') || answer.status !== 200) return answer;
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const pieces = [bytes.slice(0, 5)];
+  const beginning = new ReadableStream({
+    pull(controller) {
+      const piece = pieces.pop();
+      if (piece === undefined) controller.error(new Error('broken'));
+      else controller.enqueue(piece);
+    },
+  });
+  return new Response(beginning, answer);
+};
+
 describe('behind a proxy', () => {
   const text = 'Hello, files. '.repeat(200);
 
@@ -84,6 +108,16 @@ describe('behind a proxy', () => {
     await store.putFile('a', new Blob([text]));
     const reading = store.getFile('a', { range: { start: 7, end: 12 } });
     await expect(reading).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  test('that answers with another part, nothing is taken for what it is not', async () => {
+    const store = await world.store({ token, env: { fetch: widening } });
+    await store.putFile('a', new Blob([text]));
+    const reading = store.getFile('a', { range: { start: 7, end: 12 } });
+    await expect(reading).rejects.toMatchObject({ code: 'unavailable' });
+    const cut = await world.store({ token, env: { fetch: breaking } });
+    const file = await cut.getFile('a');
+    await expect(file?.blob()).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 

@@ -42,6 +42,10 @@ const nasty = [
   '😀',
   'a!',
   '0',
+  '**',
+  'constructor',
+  'e\u0301',
+  '\u2028',
 ];
 
 /** Raw numbers, which a history turns into requests at its current state. */
@@ -49,7 +53,7 @@ const step = fc.record({
   kind: fc.nat(23),
   path: fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }),
   other: fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }),
-  value: fc.nat(13),
+  value: fc.nat(16),
   guard: fc.nat(9),
 });
 type Step = { kind: number; path: number[]; other: number[]; value: number; guard: number };
@@ -128,13 +132,16 @@ class History {
       { [a]: { [a]: 1, [b]: { _type: 'bigint', _typed: '7' } }, [b]: 's' },
       [],
       { [a]: 1, [b]: 1 },
+      [{ [a]: 1, [b]: 2 }, { [b]: 2, [a]: 1 }, 1],
+      { [b]: 1, [a]: 1 },
+      '\0',
     ];
     return table[number] ?? null;
   }
 
   #mapValue(number: number): { readonly [key: string]: Json } {
     const [a = '', b = ''] = this.#segments;
-    return number === 0 ? {} : { [a]: this.#value(number), [b]: this.#value((number + 5) % 14) };
+    return number === 0 ? {} : { [a]: this.#value(number), [b]: this.#value((number + 5) % 17) };
   }
 
   #guards(from: Step, path: Path): Match | { readonly ifAbsent: true } {

@@ -74,6 +74,20 @@ test(
 );
 
 test(
+  'what a program says beside its result is passed on whole, in whatever pieces it comes',
+  slow,
+  async () => {
+    const program = [
+      'sh',
+      '-c',
+      String.raw`printf 'gr\303' >&2; sleep 1; printf '\274n\n' >&2; echo 1`,
+    ];
+    const { stderr } = await on('once', 'demo/main', 'told', '--', ...program);
+    expect(stderr).toContain('grün\n');
+  },
+);
+
+test(
   'a program that writes more than a value holds is stopped, with all that it has started',
   slow,
   async () => {

@@ -95,7 +95,8 @@ async function outputOf(
     if (bytes > outputBytesMax) kill();
     else pieces.push(piece);
   });
-  child.stderr.on('data', (piece: Buffer) => terminal.stderr.write(piece.toString()));
+  // A character that comes in two pieces is one.
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => terminal.stderr.write(piece));
   try {
     const [code, ended]: unknown[] = await once(child, 'close');
     signal.throwIfAborted();

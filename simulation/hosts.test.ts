@@ -56,6 +56,19 @@ it(
   },
 );
 
+it(
+  'S54 S61 clients that read slowly, where little may wait for them, hold up nobody, and miss nothing that they are to be told (P26)',
+  { timeout: 720_000 },
+  async () => {
+    const count = Math.ceil(seeds / 16);
+    const { failure, traffic, waited } = await runHosts({ from: 1, count }, { isNarrow: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    expect(traffic.foreignEvents).toBeGreaterThan(50 * count);
+    // More than the soft limit, so that some have fallen behind.
+    expect(waited).toBeGreaterThan(1024);
+  },
+);
+
 test(
   'S57 a store that is made anew under its name leaves nobody with anything of the old one (P24)',
   { timeout: 240_000 },

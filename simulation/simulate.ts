@@ -5,8 +5,9 @@
 // leases with --guards, of webhooks with --webhooks, of views with --views, of records with --records, of collections
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
-// servers and clients at once with --transfers, of several accounts at one machine with --accounts. With --deflate
-// messages of hosts are compressed; with --tabs edits, guards and accounts are those of tabs.
+// servers and clients at once with --transfers, of several accounts at one machine with --accounts. With --narrow
+// little may wait for who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and
+// accounts are those of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -61,6 +62,7 @@ const { values } = parseArgs({
     past: flag,
     tabs: flag,
     deflate: flag,
+    narrow: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -98,6 +100,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
       storage: values.sqlite ? 'sqlite' : 'memory',
       looksBack: values.past,
       deflates: values.deflate,
+      isNarrow: values.narrow,
     }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),

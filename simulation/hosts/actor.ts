@@ -30,14 +30,21 @@ export class Actor {
   constructor(
     world: World,
     name: string,
-    { codec, ...more }: Required<Pick<DeviceOptions, 'codec' | 'keepsIn' | 'deflates'>>,
+    {
+      codec,
+      losesCache,
+      ...more
+    }: Required<Pick<DeviceOptions, 'codec' | 'keepsIn' | 'deflates' | 'windowBytes'>> & {
+      /** Whether what it loses it takes for kept. */
+      readonly losesCache: boolean;
+    },
   ) {
     this.#world = world;
     this.device = world.device(name, {
       codec,
       ...more,
       wrap: (link) => watchedLink(link, (seq) => this.#resynced(seq), codec),
-      onCrash: ({ keepsCache }) => this.#crashed(keepsCache),
+      onCrash: ({ keepsCache }) => this.#crashed(keepsCache || losesCache),
       onRestart: () => this.#started(),
     });
     this.#site = this.#siteOf();

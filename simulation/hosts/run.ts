@@ -3,6 +3,7 @@ import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { asStoreName } from '@holdfast/protocol';
 import { isRejection } from '../kill/writer.ts';
 import { Dice } from '../src/dice.ts';
+import { windowBytes } from '../src/cable.ts';
 import { badWeather } from '../src/faults.ts';
 import type { GroundKind } from '../src/ground.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
@@ -26,6 +27,10 @@ type Step = {
 const lengthMs = 10_000;
 const actors = 3;
 const unsentBytesMax = 256 * 1024;
+/** How little may wait for who reads slowly, and be on its way, where there is little room. */
+const narrow = { softBytes: 1024, hardBytes: 8192, windowBytes: 512 };
+
+const narrowLimits = { socket_soft_bytes: narrow.softBytes, socket_hard_bytes: narrow.hardBytes };
 
 /** How a world of hosts is other than most. */
 export type HostTerms = {
@@ -35,6 +40,8 @@ export type HostTerms = {
   readonly looksBack?: boolean;
   /** Whether messages are compressed. */
   readonly deflates?: boolean;
+  /** Whether little may wait for who reads slowly, so that some do fall behind. */
+  readonly isNarrow?: boolean;
   readonly mutant?: HostMutant;
 };
 
@@ -43,6 +50,7 @@ export class Hosts {
   readonly #kind: GroundKind;
   readonly #looksBack: boolean;
   readonly #deflates: boolean;
+  readonly #isNarrow: boolean;
   readonly #mutant: HostMutant | null;
   traffic: Traffic = noTraffic;
   crashes = 0;
@@ -50,22 +58,31 @@ export class Hosts {
   told = 0;
   /** How many messages came compressed. */
   unpacked = 0;
+  /** The most bytes that have waited for one socket. */
+  waited = 0;
   #actors: Actor[] = [];
   #historian: Historian | null = null;
 
-  constructor({ storage = 'memory', looksBack = false, deflates = false, mutant }: HostTerms = {}) {
+  constructor(terms: HostTerms = {}) {
+    const { storage = 'memory', looksBack = false, deflates = false, isNarrow = false } = terms;
     this.#kind = storage;
     this.#looksBack = looksBack;
     this.#deflates = deflates;
-    this.#mutant = mutant ?? null;
+    this.#isNarrow = isNarrow;
+    this.#mutant = terms.mutant ?? null;
   }
 
   get simulation(): Simulation<Step> {
     const { faults, server } = this.#simulation;
     return {
       ...this.#simulation,
-      server: { ...server, deflate: this.#deflates },
+      server: {
+        ...server,
+        deflate: this.#deflates,
+        ...(this.#isNarrow && { limits: narrowLimits }),
+      },
       storage: this.#kind,
+      ...(this.#isNarrow && { faults: { ...faults, slow: 40 } }),
       ...(this.#looksBack && {
         faults: { ...faults, closeServer: 8, compact: 6, compactAmid: 12 },
       }),
@@ -90,6 +107,8 @@ export class Hosts {
             codec: index % 2 === 0 ? jsonCodec : messagePackCodec(),
             keepsIn: this.#kind,
             deflates: this.#deflates,
+            windowBytes: this.#isNarrow ? narrow.windowBytes : windowBytes,
+            losesCache: this.#mutant === 'a cache is lost that was to be kept',
           }),
       );
       await world.sleep(lengthMs);
@@ -114,7 +133,10 @@ export class Hosts {
 
   #measure(world: World): void {
     const { sockets = 0, unsentBytes = 0 } = world.site.server?.describe() ?? {};
-    if (unsentBytes > sockets * 2 * unsentBytesMax) {
+    const each = this.#isNarrow ? narrow.hardBytes : unsentBytesMax;
+    const most = this.#mutant === 'nothing may wait for a socket' ? 0 : 2 * each;
+    this.waited = Math.max(this.waited, unsentBytes / Math.max(1, sockets));
+    if (unsentBytes > sockets * most) {
       world.problem(`bounded: ${unsentBytes} bytes wait for ${sockets} sockets`);
     }
   }
@@ -159,7 +181,8 @@ export class Hosts {
     }
     const shown = this.#actors.map(({ device }) => {
       const { items } = device.store(storeName).entries('**', { limit: 10_000 });
-      return [device.name, items.map(brief)] as const;
+      const isShort = this.#mutant === 'a replica lacks an entry in the end';
+      return [device.name, items.slice(isShort ? 1 : 0).map(brief)] as const;
     });
     for (const [who, entries] of [['the storage', stored] as const, ...shown]) {
       const found = JSON.stringify(entries);
@@ -193,11 +216,12 @@ export async function runHosts(
   readonly crashes: number;
   readonly told: number;
   readonly unpacked: number;
+  readonly waited: number;
 }> {
   const hosts = new Hosts(terms);
   const failure = await simulate(hosts.simulation, seeds);
-  const { traffic, crashes, told, unpacked } = hosts;
-  return { failure, traffic, crashes, told, unpacked };
+  const { traffic, crashes, told, unpacked, waited } = hosts;
+  return { failure, traffic, crashes, told, unpacked, waited };
 }
 
 /** Some of who writes looks back instead. */

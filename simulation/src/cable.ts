@@ -11,7 +11,8 @@ type CableEvents = {
   readonly heard: (sentAt: number) => void;
 };
 
-const inFlightBytesMax = 32 * 1024;
+/** How many bytes may be on their way at a time, each way, before who sends more has to wait. */
+export const windowBytes: number = 32 * 1024;
 const pieceBytes = 16 * 1024;
 
 /** One direction: bytes in flight, in order. */
@@ -32,14 +33,16 @@ export class Cable {
   readonly #room: Room;
   readonly #lanes = { up: new Lane(), down: new Lane() };
   readonly #events: CableEvents;
+  readonly #windowBytes: number;
   #state: 'open' | 'mute' | 'over' = 'open';
   #breaksAmid = false;
   /** Milliseconds that each kilobyte takes on its way to the client. */
   slowness = 0;
 
-  constructor(room: Room, events: CableEvents) {
+  constructor(room: Room, events: CableEvents, window: number = windowBytes) {
     this.#room = room;
     this.#events = events;
+    this.#windowBytes = window;
     this.client = new Plug(this.#outlet('up'));
     this.server = new Plug(this.#outlet('down'));
     for (const end of [this.client, this.server]) end.on('error', () => undefined);
@@ -113,7 +116,7 @@ export class Cable {
       lane.inFlight += piece.length;
       this.#later(way, piece.length, () => this.#arrive(way, piece, sentAt));
     }
-    if (lane.inFlight <= inFlightBytesMax) done();
+    if (lane.inFlight <= this.#windowBytes) done();
     else lane.waiting.push(done);
   }
 
@@ -128,7 +131,7 @@ export class Cable {
   #arrive(way: Way, piece: Buffer, sentAt: number): void {
     const lane = this.#lanes[way];
     lane.inFlight -= piece.length;
-    if (lane.inFlight <= inFlightBytesMax) for (const done of lane.waiting.splice(0)) done();
+    if (lane.inFlight <= this.#windowBytes) for (const done of lane.waiting.splice(0)) done();
     const isLate = this.#state === 'over' && way === 'up' && lane.busyUntil < Infinity;
     if (this.#state !== 'open' && !isLate) return;
     if (way === 'down') this.#events.heard(sentAt);

@@ -32,6 +32,8 @@ export type DeviceOptions = Partial<Omit<ClientOptions, 'url' | 'deviceId' | 'en
   readonly deflates?: boolean;
   /** The part of each store that it holds all the time; default: the whole. */
   readonly scope?: readonly string[];
+  /** How many bytes may be on their way to it at a time, before its server has to wait; default: 32 KiB. */
+  readonly windowBytes?: number;
   /** The stores that it may open; default: all of the world. */
   readonly uses?: readonly string[];
   /** The installation that it says it is, where others say the same, such as the tabs of a browser; default: its name. */
@@ -259,6 +261,7 @@ export class Device {
       installation = this.name,
       scope: _scope,
       uses: _uses,
+      windowBytes: _windowBytes,
       wrap,
       onCrash: __,
       onRestart: ___,
@@ -359,14 +362,16 @@ export class Device {
   }
 
   #dial(timers: Timers): Cable['client'] {
-    const cable = new Cable(this.#room, {
+    const { windowBytes } = this.#options;
+    const events = {
       gone: () => {
         this.#cables.delete(cable);
         if (!cable.client.destroyed) this.#broken.add(cable.client);
         this.#site.gone(cable);
       },
-      heard: (sentAt) => (this.#saidAt = sentAt),
-    });
+      heard: (sentAt: number) => void (this.#saidAt = sentAt),
+    };
+    const cable: Cable = new Cable(this.#room, events, windowBytes);
     cable.client.once('close', () => this.#broken.delete(cable.client));
     cable.slowness = this.#slowness;
     if (timers.isOver) {

@@ -45,11 +45,24 @@ describe('tabs of one origin', () => {
     async () => {
       let found: readonly string[] = [];
       for (let seed = 30; found.length === 0 && seed < 300; seed++) {
-        found = (await runTabs(seed, unfenced())).problems;
+        found = (await runTabs(seed, { cache: unfenced() })).problems;
       }
       expect(found.join()).toContain('the cache holds');
     },
   );
+
+  it.each([
+    ['the log keeps a commit twice', /was committed twice/],
+    ['a push overtakes another', /was committed after one that was made later/],
+    ['the log forgets a commit', /no rest: .* lacks browser:/],
+    ['a host sends another value', /tab-\d+ shows .* instead of/],
+  ] as const)('are seen to fail where %s', { timeout: 240_000 }, async (mutant, seen) => {
+    const found: string[] = [];
+    for (let seed = 1; seed <= 20 && !seen.test(found.join('\n')); seed++) {
+      found.push(...(await runTabs(seed, { mutant })).problems);
+    }
+    expect(found.join('\n')).toMatch(seen);
+  });
 
   it.each([
     ['connected again within 2 s when the leader closes (P67)', 'closes'],

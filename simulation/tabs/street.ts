@@ -5,6 +5,7 @@ import { Agenda } from '../src/agenda.ts';
 import { Truth } from '../validators/truth.ts';
 import { Host } from '../world/host.ts';
 import { Log } from '../world/log.ts';
+import type { Mutant } from '../world/mutants.ts';
 import type { Room, Weather } from '../world/room.ts';
 import type { Wire } from '../world/wire.ts';
 import { Origin } from './origin.ts';
@@ -16,6 +17,9 @@ export type Findings = { readonly problems: readonly string[]; readonly figures:
 /** That something happened at all. */
 export type Figures = { writes: number; takeovers: number; behind: number };
 
+/** What tabs keep things in, and how their world is spoiled. */
+export type TabTerms = { readonly cache?: Cache; readonly mutant?: Mutant | null };
+
 const stepMs = 1;
 const patienceMs = 180_000;
 const tabsMax = 5;
@@ -25,22 +29,29 @@ const storeName = asStoreName('acme/app');
 export class Neighbourhood {
   readonly agenda = new Agenda();
   readonly dice: Dice;
-  readonly log = new Log();
+  readonly log: Log;
   readonly tabs: Tab[] = [];
   readonly cache: Cache;
   readonly street: Street;
   readonly problems: string[] = [];
   readonly figures: Figures = { writes: 0, takeovers: 0, behind: 0 };
   readonly #weather: Weather;
+  readonly #mutant: Mutant | null;
   #isCalm = false;
   #ids = 0;
   #lastLeader: Tab | null = null;
 
-  constructor(seed: number, weather: Partial<Weather> = {}, cache: Cache = memoryCache()) {
+  constructor(
+    seed: number,
+    weather: Partial<Weather> = {},
+    { cache = memoryCache(), mutant = null }: TabTerms = {},
+  ) {
     this.dice = new Dice(seed ^ 0x7ab5);
     this.cache = cache;
+    this.#mutant = mutant;
     this.#weather = { ...fair, ...weather };
     const room = this.#room();
+    this.log = new Log(mutant === null ? null : room);
     const host = new Host('host', { room, log: this.log, shared: false }, () => undefined);
     this.street = {
       room,
@@ -228,6 +239,7 @@ export class Neighbourhood {
       agenda: this.agenda,
       dice: this.dice,
       happens: (misfortune) => !this.#isCalm && this.dice.chance(this.#weather[misfortune]),
+      isSpoiled: (mutant) => mutant === this.#mutant && !this.#isCalm && this.dice.chance(0.05),
       delay: (ms) => this.dice.next() * ms,
       note: () => undefined,
       problem: (word, text) => this.problems.push(`${word}: ${text}`),
@@ -245,7 +257,7 @@ function textOf(entries: Iterable<Entry>): string {
 const fair: Weather = { failed: 0, unknown: 0, limited: 0, lost: 0, snapshot: 0, deaf: 0 };
 
 /** A run of a seed: a minute of misfortune, then rest. */
-export async function runTabs(seed: number, cache: Cache = memoryCache()): Promise<Findings> {
+export async function runTabs(seed: number, terms: TabTerms = {}): Promise<Findings> {
   const dice = new Dice(seed);
   const some = (most: number): number => (dice.chance(0.5) ? 0 : dice.next() * most);
   const weather = {
@@ -254,7 +266,7 @@ export async function runTabs(seed: number, cache: Cache = memoryCache()): Promi
     lost: some(0.02),
     snapshot: some(0.2),
   };
-  const place = new Neighbourhood(seed, weather, cache);
+  const place = new Neighbourhood(seed, weather, terms);
   place.open();
   const events = 60 + dice.below(60);
   for (let count = 0; count < events; count++) {

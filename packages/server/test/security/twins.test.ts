@@ -41,7 +41,13 @@ const Plan = record({
   path: 'a/:id/plan',
   visibility: { title: () => true, '*': () => false },
 });
-const Whole = record({ ...spec, name: 'note', path: 'a/:id' });
+const Whole = record({
+  ...spec,
+  name: 'note',
+  path: 'a/:id',
+  schema: passthrough<{ readonly n?: number; readonly open?: boolean }>(),
+  indexes: ['n', ['open', 'n']],
+});
 
 const keepings: { readonly [name: string]: Keeping } = {
   'path rules': {
@@ -52,7 +58,7 @@ const keepings: { readonly [name: string]: Keeping } = {
         { pattern: 'a/*/open/**', allow: ['read'] },
       ],
     },
-    declare: () => undefined,
+    declare: ({ server }) => server.record(Whole),
     begins: [{ op: 'set', path: 'a/2/kept/x', value: 1 }],
     hidden: (value) => [
       { op: 'set', path: 'a/2/kept/y', value },
@@ -93,7 +99,7 @@ const keepings: { readonly [name: string]: Keeping } = {
   'rules for objects': {
     eve: { scopes: readers },
     declare: ({ server }) => {
-      server.record(Whole, { read: (_ctx, _ref, note) => note['open'] === true });
+      server.record(Whole, { read: (_ctx, _ref, note) => note.open === true });
     },
     begins: [{ op: 'set', path: 'a/1', value: { open: true, n: 1 } }],
     hidden: (value) => [
@@ -155,10 +161,25 @@ const questions: readonly Question[] = [
   ({ push }, { path, n }) => push('rollback', { path, to_seq: n }),
   ({ push }) => push('status', {}),
   ({ push }, { path }) => push('scope', { add: [`${path}/**`] }),
+  ({ push }, { n }) => push('query_open', queries(n)),
+  ({ push }, { path, n }) => push('query_open', { ...queries(n), have: { [path]: n, 'a/2': n } }),
+  ({ push }, { n }) => push('query_close', { sub: `q${n % 3}` }),
+  ({ tool }, { path }) => tool('holdfast_get', { path }),
+  ({ tool }, { path, n }) => tool('holdfast_entries', { pattern: `${path}/**`, limit: 1 + n }),
+  ({ tool }, { n }) => tool('holdfast_diff', { from_seq: n }),
+  ({ tool }) => tool('holdfast_export', {}),
   ({ join }, { n }) => join({ last_store_seq: n }, '4'),
   ({ join }, { n }) => join({ last_store_seq: n }, '3'),
   ({ join }, { path }) => join({ last_store_seq: 0, patterns: [`${path}/**`] }, '4'),
 ];
+
+/** One of some queries, of records that are not all declared; what it shows is told from then on. */
+function queries(n: number): object {
+  const [name, by] = of([['note', 'n'] as const, ['person', 'name'], ['plan', 'title']], n);
+  const where = n % 2 === 0 ? {} : { open: true };
+  const orderBy = [[by, n % 4 < 2 ? 'asc' : 'desc']];
+  return { sub: `q${n % 3}`, record: name, spec: { where, orderBy, limit: 1 + (n % 3) } };
+}
 
 /** What tells nothing, or is drawn anew for each answer. */
 const passed = new Set(['date', 'x-request-id', 'connection', 'keep-alive']);
@@ -254,6 +275,21 @@ class Eve {
     const answer = await fetch(address, { method, headers, ...sent });
     const told = [...answer.headers].filter(([name]) => !passed.has(name));
     return [answer.status, told, await answer.text()];
+  };
+
+  /** What an agent is told by a tool (stores.md §19.1). */
+  readonly tool = async (name: string, told: object): Promise<unknown> => {
+    const params = { name, arguments: { store: 'demo/main', ...told } };
+    const answer = await fetch(`${this.#at.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer eve',
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+    });
+    return [answer.status, await answer.text()];
   };
 
   readonly push = (event: string, payload: object): Promise<unknown> =>

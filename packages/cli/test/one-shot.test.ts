@@ -84,12 +84,17 @@ test(
     expect(status.rows).toMatchObject([{ entry_count: leaves }]);
     for (const args of [
       ['put', 'demo/main', 'x', '{"a":1}'],
+      ['merge', 'demo/main', 'x', '{"b":2}'],
       ['increment', 'demo/main', 'n', '5'],
-      ['delete', 'demo/main', 'x'],
+      ['add', 'demo/main', 'tags', '"a"'],
+      ['remove', 'demo/main', 'tags', '"a"'],
+      ['delete', 'demo/main', 'tags'],
+      ['transact', 'demo/main', '[{"op":"put","path":"x/c","value":3}]'],
+      ['rollback', 'demo/main', '0', '--path', 'x'],
       ['lease', 'demo/main', 'lock'],
     ]) {
       const { ran, bytes } = await measured(...args);
-      expect(ran.code).toBe(0);
+      expect([args, ran.code]).toEqual([args, 0]);
       expect(bytes).toBeGreaterThan(100);
       expect(bytes).toBeLessThan(kilobytes);
     }

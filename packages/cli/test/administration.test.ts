@@ -125,6 +125,16 @@ test(
   },
 );
 
+test(
+  'tokens of an org are listed from a data directory only, and who asks a server is told',
+  slow,
+  async () => {
+    const { code, rows, error } = await as('dev', 'tokens', '--org', 'demo');
+    expect([code, rows]).toEqual([2, []]);
+    expect(error['message']).toContain('--org goes with --data only');
+  },
+);
+
 test('an address that is no Holdfast server is told apart', slow, async () => {
   const other = createServer((_, response) => response.end('<h1>Hello</h1>'));
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

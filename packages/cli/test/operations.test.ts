@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { run as main } from '../src/main.ts';
-import { bin, linesOf, onTerminal, type Ran, devServer } from './harness.ts';
+import { bin, cli, linesOf, onTerminal, type Ran, devServer } from './harness.ts';
 
 const site = devServer();
 
@@ -219,10 +219,14 @@ test('what waits offline is listed as waiting, and sent by a retry', slow, async
 });
 
 /** Lets an application of some principal write where no server is, and end; gives its op ids. */
-async function keptBy(file: string, principal: string): Promise<readonly string[]> {
+async function keptBy(
+  file: string,
+  principal: string,
+  url = site.server.url,
+): Promise<readonly string[]> {
   const link = { open: () => ({ send: () => undefined, close: () => undefined }) };
   const cache = sqlite(file);
-  const client = createClient({ url: site.server.url, token: 'dev', cache, link, principal });
+  const client = createClient({ url, token: 'dev', cache, link, principal });
   const store = client.store('demo/main', { scope: [] });
   const writes = [store.put('kept/a', 1), store.put('kept/b', 2)];
   await Promise.all(writes.map((write) => write.durable));
@@ -240,6 +244,28 @@ test.each(['Ada Lovelace', 'Ada\nof London, \u{1f600}', ' '])(
     expect((await run('outbox', 'discard', file, first)).code).toBe(0);
     expect((await run('outbox', 'retry', file, second)).code).toBe(0);
     expect((await run('outbox', file)).rows).toEqual([]);
+  },
+);
+
+test(
+  'a retry whose server is not there names no option that it does not have, and its write stays',
+  slow,
+  async () => {
+    const file = join(site.directory, 'elsewhere.db');
+    const other = createServer((_, response) => response.end('<h1>Hello</h1>'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const [write = ''] = await keptBy(file, 'ada', `http://127.0.0.1:${port}`);
+    const strange = await cli(['outbox', 'retry', file, write]);
+    await new Promise((resolve) => other.close(resolve));
+    const gone = await cli(['outbox', 'retry', file, write]);
+    expect(strange).toMatchObject({ code: 8, error: { code: 'not_holdfast' } });
+    expect(gone).toMatchObject({ code: 7, error: { code: 'unavailable' } });
+    for (const { error } of [strange, gone]) {
+      expect(error['hint']).toContain('application');
+      expect(error['hint']).not.toMatch(/--url|HOLDFAST_URL/);
+    }
+    expect((await run('outbox', file)).rows).toMatchObject([{ op_id: write }, {}]);
   },
 );
 

@@ -21,7 +21,9 @@ export const command: Command = defineCommand({
     const { store: name, ...where } = outboxWith(file, id);
     const endpoint = endpointOf({ ...args, url: where.url }, terminal);
     // It tells at once that nobody listens, or that the token is none, where a client would go on trying.
-    await callApi(endpoint, '/api/whoami');
+    await callApi(endpoint, '/api/whoami').catch((error: unknown) => {
+      throw ofApplication(error);
+    });
     const committed = await withCache(file, where, {
       token: endpoint.token,
       output,
@@ -44,6 +46,16 @@ export const command: Command = defineCommand({
     );
   },
 });
+
+/** Where the server is the cache says, and no option. */
+function ofApplication(error: unknown): unknown {
+  if (!(error instanceof Failure) || !['unavailable', 'not_holdfast'].includes(error.code)) {
+    return error;
+  }
+  const { outcome, message, code, details } = error;
+  const hint = 'It is where the application has its server: try again when that one answers.';
+  return new Failure(outcome, message, { code, hint, details });
+}
 
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -2,6 +2,7 @@ import type { TokenRow } from '@holdfast/server/storage';
 import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { misuse } from '../failure.ts';
 import { listOf, textOf } from '../fields.ts';
 import { dataArg, orgsOf, withStorage } from '../offline.ts';
 import { readList } from '../values.ts';
@@ -28,6 +29,12 @@ export const command: Command = defineCommand({
   },
   examples: ['holdfast tokens', 'holdfast tokens --data ./data'],
   async run(args, { output, terminal }) {
+    if (args.org !== undefined && args.data === undefined) {
+      throw misuse(
+        '--org goes with --data only.',
+        'A server lists the tokens of the org of yours.',
+      );
+    }
     const rows =
       args.data === undefined
         ? listOf((await callApi(endpointOf(args, terminal), '/api/tokens'))['tokens']).map(fromApi)

@@ -16,7 +16,9 @@ export function checkOptions(of: string, options: object, kindsOf: OptionKinds):
     const type = value === null ? 'null' : typeof value;
     const isFit = isText ? kind.includes(type) : kind.includes(value);
     if (value === undefined || isFit) continue;
-    throw new TypeError(`${of}: "${name}" must be ${isText ? `a ${kind}` : kind.join(' or ')}.`);
+    throw new TypeError(
+      `${of}: "${name}" must be ${isText ? `of type ${kind}` : kind.join(' or ')}.`,
+    );
   }
 }
 

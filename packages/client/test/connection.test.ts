@@ -372,7 +372,8 @@ describe('the options of a client', () => {
     expect(make({ url: 'ws://x/?token=1' })).toThrow(TypeError);
     expect(make({ url: undefined })).toThrow(/needs a "url"/);
     expect(make({ token: undefined })).toThrow(/needs a "token"/);
-    expect(make({ token: 7 })).toThrow(/"token" must be a string or function or null/);
+    expect(make({ token: 7 })).toThrow(/"token" must be of type string or function or null\./);
+    expect(make({ env: 7 })).toThrow(/"env" must be of type object\./);
     expect(make({ deviceId: 'http:x' })).toThrow(/deviceId/);
     expect(make({ deviceId: 'x'.repeat(65) })).toThrow(/deviceId/);
     expect(make({ link: new Valve(), webSocket: WebSocket })).toThrow(/no use beside "link"/);

@@ -54,6 +54,13 @@ test.each([
   expect(() => encodeStored({ value })).toThrow(expect.objectContaining({ code: 'invalid_value' }));
 });
 
+test.each([
+  [Infinity, 'there is Infinity'],
+  [[undefined], 'there is what is of type undefined'],
+])('what a record cannot hold, such as %s, is named in a sentence', (value, sentence) => {
+  expect(() => encodeStored({ value })).toThrow(sentence);
+});
+
 test('R104 what another type says in the same words is none of the native ones', () => {
   for (const type of ['decimal', 'other']) {
     const said = ['5', 'AAAA', '2026-01-01T00:00:00.000Z'].map((text) => ({

@@ -131,7 +131,7 @@ function count(walk: Walk, depth: number): void {
 function odd({ beyond }: Walk, value: unknown, text: string): Json {
   const isKnown = typeof value === 'number' || value === undefined;
   if (beyond !== null && isKnown) return envelope(typeof value, text);
-  throw invalid(`there is a ${text || typeof value}`);
+  throw invalid(`there is ${text || `what is of type ${typeof value}`}`);
 }
 
 function envelope(type: string, text: string): JsonObject {

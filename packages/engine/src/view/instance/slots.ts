@@ -58,7 +58,7 @@ export class Slots implements RenderSlots {
     const [props = {}, options] = given;
     this.#check();
     if (typeof id !== 'string' || id === '') {
-      throw new TypeError(`h.child: the id of a ${view.name} must be a string that is not empty.`);
+      throw new TypeError(`h.child: the id of ${view.name} must be a string that is not empty.`);
     }
     refuseFunctions(props, `the props of ${view.name} ${id}`, 0);
     return new ChildSlot(this, { view, id }, { props, on: options?.on ?? noSignals });

@@ -111,7 +111,7 @@ export class Blocks {
   /** The rows of a block. */
   async rows(key: string): Promise<readonly Row[]> {
     const record: unknown = await wrap(this.store.get(key));
-    return record === undefined ? [] : rowsIn(record).map(([id, text]) => [id, text ?? '']);
+    return rowsIn(record).map(([id, text]) => [id, text ?? '']);
   }
 
   /** Where the blocks are, or the changes. */

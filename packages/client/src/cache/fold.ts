@@ -15,7 +15,7 @@ export async function fold(into: Blocks): Promise<void> {
   for (const [slot, share] of shares.entries()) {
     if (rows.size === 0 && !(share.length > 0 && due.has(share))) continue;
     const key = keys[slot] ?? '';
-    const touched = await into.rows(key);
+    const touched = blocks.length > 0 ? await into.rows(key) : [];
     into.counts.size -= weigh(touched);
     for (const [id, text] of [...touched, ...share]) {
       rows.set(id, text);

@@ -1,3 +1,4 @@
+import { isObject } from '@holdfast/protocol';
 import { deleteDB, type IDBPTransaction, type StoreNames, unwrap } from 'idb';
 import { Blocks, isLoose, noCounts } from './blocks.ts';
 import type { fold } from './fold.ts';
@@ -22,6 +23,7 @@ import {
   type RowKind,
   type RowStore,
   type TakeRows,
+  unreadable,
   type Written,
 } from './rows.ts';
 
@@ -105,8 +107,9 @@ class Database implements RowStore {
     let left = batch;
     const [done, counts] = await this.#transact(['places', 'notes', ...stores], async (tx) => {
       const known = await placeIn(tx, place);
-      const reign = 'reign' in hand ? Number(await tx.objectStore('notes').get('reign')) : 0;
-      const { written, own, committed } = judge(left, { ...known, reign });
+      const reign = 'reign' in hand ? Number(await noteIn(tx, 'reign')) : 0;
+      const isNew = known.isNew || known.head === unreadable;
+      const { written, own, committed } = judge(left, { ...known, isNew, reign });
       const isCut = left !== batch && written === 'stored';
       const pen = known.isNew && 'pen' in hand ? hand.pen : known.pen;
       if (committed !== null) left = { ...batch, committed: null };
@@ -127,10 +130,9 @@ class Database implements RowStore {
 
   note(name: string, next: (text: string | null) => string): Promise<string> {
     return this.#transact(['notes'], async (tx) => {
-      const notes = tx.objectStore('notes');
-      const known = (await notes.get(name)) ?? null;
+      const known = await noteIn(tx, name);
       const text = next(known);
-      if (text !== known) await notes.put(text, name);
+      if (text !== known) await tx.objectStore('notes').put(text, name);
       return text;
     });
   }
@@ -139,9 +141,10 @@ class Database implements RowStore {
     return this.#transact(['places', 'request'], async (tx) => {
       const waiting: string[] = [];
       const requests = tx.objectStore('request');
-      for (const place of await tx.objectStore('places').getAllKeys()) {
-        const { n } = await placeIn(tx, place);
-        if ((await requests.count(rangeOf(n))) > 0) waiting.push(place);
+      const places = tx.objectStore('places');
+      for (const place of await places.getAllKeys()) {
+        const n = numberOf(await places.get(place));
+        if (n > 0 && (await requests.count(rangeOf(String(n)))) > 0) waiting.push(place);
       }
       return waiting;
     });
@@ -272,12 +275,36 @@ class Database implements RowStore {
   }
 }
 
+/** Nothing is believed: what is kept under a record that makes no sense is as what is kept under an unreadable head. */
 async function placeIn(tx: Transaction, place: string): Promise<Place & { isNew: boolean }> {
-  const known = await tx.objectStore('places').get(place);
-  if (known !== undefined) return { ...known, isNew: false };
-  const notes = tx.objectStore('notes');
-  const n = String(Number((await notes.get('places')) ?? 0) + 1);
-  return { n, pen: '', head: null, ...noCounts, isNew: true };
+  const places = tx.objectStore('places');
+  const known: unknown = await places.get(place);
+  if (isPlace(known)) return { ...known, isNew: false };
+  const head = known === undefined && (await places.count(place)) === 0 ? null : unreadable;
+  const n = numberOf(known);
+  if (n > 0) return { n: String(n), pen: '', head, ...noCounts, isNew: false };
+  // A number that is given twice would show one what is kept of the other.
+  const taken = (await places.getAll()).map(numberOf);
+  const last = numberOf({ n: await noteIn(tx, 'places') });
+  return { n: String(Math.max(last, ...taken) + 1), pen: '', head, ...noCounts, isNew: true };
+}
+
+function isPlace(record: unknown): record is Place {
+  if (numberOf(record) === 0 || !isObject(record)) return false;
+  const { head, size, loose, next } = record;
+  const isHead = head === null || typeof head === 'string';
+  return isHead && [size, loose, next].every((count) => Number.isSafeInteger(count));
+}
+
+/** The number of a place; 0: it has none that makes sense. */
+function numberOf(record: unknown): number {
+  const n = isObject(record) ? record['n'] : null;
+  return typeof n === 'string' && /^[1-9]\d{0,14}$/.test(n) ? Number(n) : 0;
+}
+
+async function noteIn(tx: Transaction, name: string): Promise<string | null> {
+  const note: unknown = await tx.objectStore('notes').get(name);
+  return typeof note === 'string' ? note : null;
 }
 
 async function putPlace(
@@ -313,12 +340,16 @@ async function readPages(
     ]);
     take(
       kind,
-      keys.map((key, at) => [key.slice(start), texts[at] ?? '']),
+      keys.map((key, at) => [key.slice(start), textOf(texts[at])]),
     );
     const last = keys.at(-1);
     if (last === undefined || keys.length < readPageRows) return;
     range = rangeOf(n, last);
   }
+}
+
+function textOf(record: unknown): string {
+  return typeof record === 'string' ? record : '';
 }
 
 function clearRows(tx: Transaction, n: string): void {

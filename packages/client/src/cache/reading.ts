@@ -12,7 +12,7 @@ import { Tree } from '@holdfast/engine/data';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { unlimited } from './unlimited.ts';
 import type { CachedStore, CacheTerms, DeadLetter } from './port.ts';
-import { cacheFault, type Row, type RowChange, type RowKind } from './rows.ts';
+import { cacheFault, type Row, type RowChange, type RowKind, unreadable } from './rows.ts';
 import {
   type Head,
   letterText,
@@ -73,7 +73,9 @@ export class Reading {
 
   finish(text: string | null): Read {
     const head = text === null && this.#tree.size === 0 ? nothing : this.#headOf(text ?? '');
-    if (this.isCorrupt) this.#faults.unshift(cacheFault('corrupt', { kept: true }));
+    // Of a place whose rows nobody finds, the outbox may be among them.
+    const kept = text !== unreadable || this.#rows > 0;
+    if (this.isCorrupt) this.#faults.unshift(cacheFault('corrupt', { kept }));
     const isEmpty = text === null && this.#rows === 0;
     const image: CachedStore = {
       ...(this.isCorrupt ? nothing : head),

@@ -33,6 +33,9 @@ export type RowBatch = {
  */
 export type Written = 'stored' | 'fenced' | 'gone';
 
+/** The head of a place of which no more is known than that there was one: its entries cannot be read, nor may its other rows. */
+export const unreadable = '';
+
 /** Takes a page of rows of one kind; it must not wait for anything. */
 export type TakeRows = (kind: RowKind, rows: readonly Row[]) => void;
 

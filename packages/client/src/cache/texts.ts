@@ -22,7 +22,7 @@ import {
 import type { KeptQuery, PendingRequest } from '@holdfast/engine/replica';
 import { unlimited } from './unlimited.ts';
 import type { DeadLetter } from './port.ts';
-import type { Row } from './rows.ts';
+import { cacheFault, type Row } from './rows.ts';
 
 /** The format of all texts here. Entries of another are forgotten, requests of an older one are still read. */
 const format = 1;
@@ -130,7 +130,9 @@ export function readLetter([id, text]: Row): StoredLetter {
 /** What remains of a request that cannot be read. */
 export function quarantined([id, text]: Row, at: EpochMs): DeadLetter {
   const refusal: Refusal = refuse('outbox_failed', { why: 'corrupt' });
-  return { opId: opIdOf(id), request: null, text, refusal, createdAt: at, refusedAt: at };
+  // Whatever it is called: under another name the row would be found again, and one without a name nobody can remove.
+  if (id === '') throw cacheFault('corrupt');
+  return { opId: id, request: null, text, refusal, createdAt: at, refusedAt: at };
 }
 
 function readIntent(row: { readonly [field: string]: unknown }): Request {

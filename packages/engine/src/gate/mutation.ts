@@ -1,4 +1,5 @@
 import {
+  getOwn,
   isCode,
   isObject,
   type Json,
@@ -60,17 +61,22 @@ export function runMutation(run: MutationRun): readonly Write[] | Refusal {
   }
 }
 
-/** The field of a merge for which something was sent that the object cannot hold: what merges it knows no such values. */
+/**
+ * The merged field for which something was sent that the object cannot hold: what merges it knows no such values. Others are
+ * not looked at, for each look goes through the whole object, and a base may name thousands.
+ */
 function strangeField({ def, request, current }: MutationRun): string | null {
   if (request.name !== mergeMutation || !isObject(request.value)) return null;
   const { set, base } = request.value;
   const known = isObject(current) ? current : {};
-  for (const sent of [set, base]) {
-    for (const [field, value] of Object.entries(isObject(sent) ? sent : {})) {
-      if ('issue' in passRecord(def, { ...known, [field]: value })) return field;
-    }
-  }
-  return null;
+  const isStrange = (field: string, sent: Json | undefined): boolean => {
+    const value = isObject(sent) ? getOwn<Json>(sent, field) : undefined;
+    return value !== undefined && 'issue' in passRecord(def, { ...known, [field]: value });
+  };
+  const merged = Object.keys(isObject(set) ? set : {}).filter(
+    (field) => typeof getOwn(def.authority ?? {}, field) === 'function',
+  );
+  return merged.find((field) => isStrange(field, set) || isStrange(field, base)) ?? null;
 }
 
 /** The fields of a merge that are no client's. */

@@ -129,6 +129,34 @@ test('R99 what a merge cannot be given is refused for good, as what was sent, an
   expect(logged).toEqual([]);
 });
 
+test('of a merge that fails only the merged fields are looked at, however many its base names', async () => {
+  const { server, joined } = await world();
+  const seen = { count: 0 };
+  const tagged = server.record(
+    record({
+      name: 'tagged',
+      store: 'demo/main',
+      path: 'tagged/:id',
+      version: '1.0',
+      schema: z.object({ tags: z.array(z.string()) }).refine(() => (seen.count += 1) > 0),
+      authority: {
+        tags: (mine, theirs, was = []) => [...mine, ...theirs.filter((tag) => !was.includes(tag))],
+      },
+    }),
+  );
+  await tagged.write({ id: '1' }, { set: { tags: ['a'] } });
+  const peer = await joined();
+  const many = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`f${at}`, at]));
+  seen.count = 0;
+  const { response } = await write(
+    peer,
+    merge({ set: { tags: ['b'] }, base: { ...many, tags: 1 } }),
+  );
+  const issues = [{ message: 'It cannot be merged.', path: ['tags'] }];
+  expect(response).toMatchObject({ reason: 'invalid_value', issues });
+  expect(seen.count).toBeLessThan(10);
+});
+
 test('code of the server writes no field that nobody could write, either', async () => {
   const { notes } = await site();
   for (const [fields, code] of bad) {

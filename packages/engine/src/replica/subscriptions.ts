@@ -42,6 +42,8 @@ type Feed = {
   readonly parts: (Waiting | Iterator<WatchEvent | null, void>)[];
   /** No round of delivery before this time. */
   due: MonotonicMs;
+  /** Whether the round that goes on has told something. */
+  hasTold: boolean;
   /** Takes it out of the matcher. */
   remove: () => void;
 };
@@ -70,7 +72,7 @@ export class Subscriptions {
   subscribe(pattern: Pattern, options: WatchOptions, present: () => Difference): number {
     this.#count++;
     const audience = modeBits[options.mode];
-    const start = { parts: [], due: -Infinity, remove: () => {} };
+    const start = { parts: [], due: -Infinity, hasTold: false, remove: () => {} };
     const feed: Feed = { id: this.#count, pattern, options, audience, ...start };
     feed.remove = this.#matcher.add(pattern, feed);
     this.#feeds.set(feed.id, feed);
@@ -142,12 +144,15 @@ export class Subscriptions {
     const effort = { left: comparedMax };
     for (const feed of this.#dirty) {
       if (feed.due > now) continue;
-      const { id: subscription, options, parts } = feed;
+      const { id: subscription, parts } = feed;
+      const { delivery } = feed.options;
       const events = takeFrom(parts, effort);
+      feed.hasTold ||= events.length > 0;
       // A comparison that was cut short goes on as soon as others have had their turn: all of it is one round.
       if (parts.length === 0) {
         this.#dirty.delete(feed);
-        if (options.delivery.policy === 'sample') feed.due = now + options.delivery.intervalMs;
+        if (delivery.policy === 'sample' && feed.hasTold) feed.due = now + delivery.intervalMs;
+        feed.hasTold = false;
       }
       if (events.length > 0) this.#emit({ type: 'notify', subscription, events });
     }

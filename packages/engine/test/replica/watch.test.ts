@@ -264,6 +264,15 @@ test('`sample` does not wait between the pieces of what is there, nor lets what 
   expect(desk.deliver(id)).toMatchObject([{ path: 'n', seq: 3 }]);
 });
 
+test('`sample` lets no interval pass after a look in which nothing was told', () => {
+  const desk = new Desk().live();
+  const delivery = { policy: 'sample', intervalMs: 60_000 } as const;
+  const id = desk.watch('**', { includeCurrent: true, delivery });
+  expect(desk.deliver(id)).toEqual([]);
+  desk.events([[1, 'set', 'n', 1]]);
+  expect(desk.deliver(id)).toMatchObject([{ path: 'n', seq: 1 }]);
+});
+
 test('a write that merges delivers the whole value at its path', () => {
   const desk = new Desk().live();
   desk.events([[1, 'set', 'settings', { theme: 'light', locale: 'en' }]]);

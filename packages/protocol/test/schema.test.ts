@@ -1,6 +1,7 @@
 import { passSchema, record, type StandardSchema } from '@holdfast/protocol';
 import { passRecord } from '@holdfast/protocol/record';
-import { expect, test } from 'vitest';
+import { runInNewContext } from 'node:vm';
+import { expect, onTestFinished, test } from 'vitest';
 
 /** A schema that says something else than its type does, as one written by hand may. */
 const saying = (validate: (value: unknown) => unknown): StandardSchema<never> => ({
@@ -75,6 +76,19 @@ test('R95 what may be waited for is no answer, whoever made the promise', () => 
       schema: saying(() => foreign),
     }),
   ).toThrow(expect.objectContaining({ code: 'async_schema' }));
+});
+
+test("how a promise of another realm ends is nobody's, and no rejection without an owner", async () => {
+  const heard: unknown[] = [];
+  const hear = (error: unknown): unknown => heard.push(error);
+  process.on('unhandledRejection', hear);
+  onTestFinished(() => void process.off('unhandledRejection', hear));
+  const late = saying(() => runInNewContext('Promise.reject(7)'));
+  expect(passSchema(late, {})).toMatchObject({ issue: 'the schema is asynchronous' });
+  // What nobody owns is told of when a turn ends.
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(heard).toEqual([]);
 });
 
 test('of ten thousand issues the first hundred are told', () => {

@@ -49,8 +49,9 @@ export function isSchema(schema: unknown): schema is StandardSchema<unknown> {
  * would end the process.
  */
 export function isPromised(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) value.catch(() => undefined);
-  return isThenable(value);
+  if (!isThenable(value)) return false;
+  Promise.resolve(value).catch(() => undefined);
+  return true;
 }
 
 /** Whether it may be waited for: promises of other realms and of libraries are no instances of `Promise`. */

@@ -70,7 +70,7 @@ export class Output {
     stderr.write(
       `${this.paint.red(this.paint.bold('error'))} ${printable(message)}${facts && this.paint.dim(facts)}\n`,
     );
-    if (hint !== null) stderr.write(`${this.paint.dim('  →')} ${hint}\n`);
+    if (hint !== null) stderr.write(`${this.paint.dim('  →')} ${tame(hint)}\n`);
   }
 }
 

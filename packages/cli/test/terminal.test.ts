@@ -99,6 +99,10 @@ describe('a server that is none of ours', () => {
 
   beforeAll(async () => {
     hostile = createServer((request, response) => {
+      if (request.url?.includes('/elsewhere/') === true) {
+        response.writeHead(302, { location: `http://[\u009b]${request.url}` }).end();
+        return;
+      }
       const body = request.url?.includes('/log') === true ? { ops: [row] } : answer;
       response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
     });
@@ -132,6 +136,12 @@ describe('a server that is none of ours', () => {
     const obeyed = stripColors(stdout + stderr).match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect([obeyed?.[0], stdout, stderr]).toEqual([undefined, stdout, stderr]);
     expect(stdout + stderr).toContain('\\u001b[2J\\u009b');
+  });
+
+  test('cannot command the terminal by where it sends whoever asks', async () => {
+    const { stderr } = await onTerminal(['get', 'elsewhere/b', 'a'], { env });
+    expect(stderr).toContain('--url http://[\\u009b]');
+    expect(stderr).not.toContain('\u009b');
   });
 });
 

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { createClient, type Store } from '@holdfast/client';
-import { app, createServer } from '@holdfast/server';
+import type { Store } from '@holdfast/client';
+import { app } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { record } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type Draft, Edits } from '../src/model/edits.ts';
+import { openStore } from './store.ts';
 
 const schema = z.object({ title: z.string() });
 const item = record({
@@ -30,7 +31,7 @@ function when(hub: Hub, holds: () => boolean): Promise<void> {
 }
 
 /** A store of items, whose storage takes nothing until it is told to. */
-async function openStore(): Promise<{ readonly store: Store; readonly release: () => void }> {
+async function openItems(): Promise<{ readonly store: Store; readonly release: () => void }> {
   const storage = memory();
   const append = storage.append.bind(storage);
   const gate = new AbortController();
@@ -38,21 +39,12 @@ async function openStore(): Promise<{ readonly store: Store; readonly release: (
     if (!gate.signal.aborted) await once(gate.signal, 'abort');
     return append(...args);
   };
-  const server = createServer({ storage, app: app({ records: [item] }) });
-  await server.stores.create('demo/main');
-  const scopes = ['entries:read', 'entries:write'] as const;
-  const client = createClient(server.inProcess({ subject: 'ada', orgs: ['demo'], scopes }));
-  onTestFinished(async () => {
-    await client.close();
-    await server.close({ retryAfterMs: 0 });
-  });
-  const store = client.store('demo/main');
-  await store.ready;
+  const store = await openStore({ storage, app: app({ records: [item] }) });
   return { store, release: () => gate.abort() };
 }
 
 test('an edit that is mended and saved again before it is refused is the one that stays', async () => {
-  const { store, release } = await openStore();
+  const { store, release } = await openItems();
   const edits = new Edits(store);
   const draft = (): Draft | undefined => edits.drafts.get().get('items/a');
   const before = store.put('other', 1);

@@ -10,16 +10,20 @@ export class Additions {
   #awaited: ReadonlySet<unknown> = new Set();
   #isComing = false;
 
-  /** A request is answered: a change of the scope, perhaps. Nothing follows one that adds nothing. */
+  /**
+   * A request is answered: a change of the scope, perhaps, after which this is held; null: it is none. Nothing follows one
+   * that adds nothing.
+   */
   answered(
     { id, status, response }: Extract<SeatedNews, { type: 'reply' }>,
     held: readonly Glob[] = [],
-  ): void {
-    if (id !== scopeId) return;
+  ): readonly Glob[] | null {
+    if (id !== scopeId) return null;
     const reply = status === 'ok' ? readScopeReply(response) : null;
-    const patterns = reply === null || isRefusal(reply) ? [] : (reply.patterns ?? [whole]);
+    const patterns = reply === null || isRefusal(reply) ? null : (reply.patterns ?? [whole]);
     const known = new Set(held);
-    this.#awaited = new Set(patterns.filter((each) => !known.has(each)));
+    this.#awaited = new Set(patterns?.filter((each) => !known.has(each)));
+    return patterns;
   }
 
   /** Whether a message of a snapshot is of one of these. */

@@ -37,8 +37,11 @@ export class HubPart {
     readonly coming: boolean;
     readonly denied: readonly Glob[];
   } {
-    const has = held.map(patternOf);
-    const lacking = this.#patterns.filter((each) => !has.some((one) => containsScope(one, each)));
+    // Most are held as they are, and there may be thousands.
+    const known = new Set(held);
+    const others = this.#patterns.filter(({ source }) => !known.has(source));
+    const has = others.length === 0 ? [] : held.map(patternOf);
+    const lacking = others.filter((each) => !has.some((one) => containsScope(one, each)));
     const globs = lacking.map(({ source }) => source);
     return { coming: globs.some((each) => !denied.includes(each)), denied: globs };
   }

@@ -102,7 +102,7 @@ export class StoreServing implements Serving {
         this.#hear(news);
         break;
       case 'reply':
-        this.#additions.answered(news, this.#store?.replica?.status().held);
+        this.#heldAnew(this.#additions.answered(news, this.#store?.replica?.status().held));
         break;
       case 'joined':
       case 'connection':
@@ -354,6 +354,15 @@ export class StoreServing implements Serving {
     const passed = this.#ports.env.wall() - reply.heardAt;
     const server_time = Math.max(0, Math.round(reply.server_time + passed));
     return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
+  }
+
+  /** The leader's part is another one: who has some of what is gone joins again, though that be wanted again by now. */
+  #heldAnew(held: readonly Glob[] | null): void {
+    if (held === null) return;
+    const denied = this.#store?.replica?.status().denied ?? [];
+    for (const [channel, { part }] of this.#channels) {
+      if (part.missing({ held, denied }).coming) this.#shutOne(channel);
+    }
   }
 
   #shutOne(channel: FollowerChannel): void {

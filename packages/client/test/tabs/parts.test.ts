@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Clock } from '../../../react/test/clock.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile } from './profile.ts';
 
@@ -31,3 +32,28 @@ test.each([
     expect(world.errors).toEqual([]);
   },
 );
+
+test('given a leading tab that lets go of a part, when another opens it in that moment, then that one is told what happened there meanwhile', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const clock = new Clock();
+  const a = profile.sit({ env: clock.env }, { scope: ['x/**'] });
+  const unused = a.client.store('acme/app', { scope: ['y/**'] });
+  await Promise.all([a.store.ready, unused.ready]);
+  unused.close();
+  // It is kept for a minute; in the midst of it the line is heard of, which would be taken for dead.
+  await clock.skip(40_000);
+  await a.store.put('x/1', 1).committed;
+  a.valve.holdOut();
+  await clock.skip(21_000);
+  const b = profile.part('y/**');
+  await b.store.ready;
+  a.valve.letOut();
+  a.valve.holdOut();
+  await expect.poll(() => a.valve.received.join().includes('"patterns":["x/**"]')).toBe(true);
+  await (await world.store()).put('y/1', 1).committed;
+  a.valve.letOut();
+  await expect.poll(() => b.store.get('y/1')).toBe(1);
+  expect(opened(a, b)).toEqual([1, 0]);
+  expect(world.errors).toEqual([]);
+});

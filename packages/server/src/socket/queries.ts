@@ -134,8 +134,14 @@ export class ChannelQueries implements Watcher, Bound {
     }
     const asked = readQueryOpen(payload);
     if (isRefusal(asked)) return asked;
-    if (this.#holding.size >= QUERIES_MAX) return refuse('invalid_query', { limit: QUERIES_MAX });
+    if (!this.#hasPlace(asked)) return refuse('invalid_query', { limit: QUERIES_MAX });
     return this.#opening(asked, answer);
+  }
+
+  /** Where there is no more place, one of a name may still take that of the one that has it. */
+  #hasPlace({ sub }: QueryOpen): boolean {
+    if (this.#holding.size < QUERIES_MAX) return true;
+    return [...this.#holding].filter((each) => each.sub === sub).length === 1;
   }
 
   /** The channel is at the head from now on; what it missed comes first. */

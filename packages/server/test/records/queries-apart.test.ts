@@ -114,6 +114,32 @@ test('queries that wait for their turn count, too: the one after the hundredth i
   });
 });
 
+test('a query whose name has another takes its place, though a hundred are open or wait', async () => {
+  const made = await site();
+  const peer = await made.joined({ token: 'eve', device: 'd3' }, silent);
+  const open = (sub: string, owner = 'none') =>
+    peer.ask(topic, 'query_open', { sub, record: 'note', spec: { where: { owner } } });
+  for (let i = 0; i < 100; i++) expect((await open(`q${i}`)).status).toBe('ok');
+  expect((await open('more')).response).toEqual({ reason: 'invalid_query', limit: 100 });
+  expect((await open('q7', 'eve')).status).toBe('ok');
+  await peer.until(
+    ([, , , event, delta]) =>
+      event === 'query_delta' && JSON.stringify(delta).includes('notes/eve'),
+  );
+  expect(made.server.describe().queries).toBe(2);
+  expect((await open('more')).response).toEqual({ reason: 'invalid_query', limit: 100 });
+});
+
+test('of those that wait to take a place, one may wait for each', async () => {
+  const { disk, peer, open } = await waiting();
+  for (let i = 0; i < 100; i++) open(`q${i}`);
+  const last = [open('q7'), open('q7')];
+  await arrived(peer);
+  disk.release();
+  const [first, second] = [await peer.reply(last[0] ?? ''), await peer.reply(last[1] ?? '')];
+  expect([first, second]).toMatchObject([{ status: 'ok' }, { status: 'error' }]);
+});
+
 test('a query that is opened counts as a read of whoever opens it', async () => {
   const made = await site({ rates: { reads_per_minute: 1, read_burst: 2 } });
   const peer = await made.joined({ token: 'eve' }, silent);

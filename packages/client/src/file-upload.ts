@@ -6,6 +6,7 @@ import {
   Patience,
   send,
   settled,
+  TryLater,
 } from './store-call.ts';
 import { hashOf } from './file-hash.ts';
 
@@ -68,7 +69,8 @@ export async function sendStream(
     cancel: (reason) => reader.cancel(reason),
   });
   try {
-    return await answerOf(await send(upload.desk, requestOf(upload, { body: counted })));
+    const response = await send(upload.desk, requestOf(upload, { body: counted }));
+    return await outcomeOf(response, upload.signal, null);
   } catch (error) {
     upload.signal?.throwIfAborted();
     // Where the content fails the platform says no more than that nothing arrived.
@@ -98,7 +100,7 @@ class Sending {
       // oxlint-disable-next-line no-await-in-loop -- one piece after the other
       const answer = await this.#attempt(received);
       if (answer === null) received = null;
-      else if (answer.status === 200 || answer.status === 201) {
+      else if (isDone(answer)) {
         this.#upload.onProgress({ sent: total, total });
         return answer;
       } else {
@@ -114,7 +116,8 @@ class Sending {
     const { env } = desk.settings;
     const startedAt = env.now();
     try {
-      const answer = await answerOf(await send(desk, this.#request(from)), signal);
+      const response = await send(desk, this.#request(from));
+      const answer = await outcomeOf(response, signal, this.#content.size);
       this.#patience.rest();
       const isShort = from !== null && env.now() - startedAt < shortMs;
       if (isShort) this.#pieceBytes = Math.min(2 * this.#pieceBytes, pieceBytes.max);
@@ -139,6 +142,29 @@ class Sending {
       ...(from !== null && to > from && { body: this.#content.slice(from, to) }),
     });
   }
+}
+
+/** What an upload was answered with. Between us and the server may be what answers everything itself. */
+async function outcomeOf(
+  response: Response,
+  signal: AbortSignal | undefined,
+  total: number | null,
+): Promise<StoreAnswer> {
+  const answer = await answerOf(response, signal);
+  const { store_seq: seq, hash, size, content_type: type, received } = answer.fields;
+  const isAnswer = isDone(answer)
+    ? isCount(seq) && typeof hash === 'string' && isCount(size) && typeof type === 'string'
+    : isCount(received) && total !== null && received <= total;
+  if (!isAnswer) throw new TryLater('no answer of the server');
+  return answer;
+}
+
+function isDone({ status }: StoreAnswer): boolean {
+  return status === 200 || status === 201;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function requestOf(

@@ -8,6 +8,7 @@ import {
   RejectedError,
   type Seq,
 } from '@holdfast/protocol';
+import { toldMs } from '@holdfast/engine/replica';
 import type { Signal } from '@holdfast/engine/registry';
 import { type ConnectionStatus, isOver } from './connection.ts';
 import { credentialsOf, isWeather } from './link/credentials.ts';
@@ -141,8 +142,7 @@ function errorOf({
   const refusal = readRefusal({ ...details, reason: code });
   if (!isRefusal(refusal)) return new TryLater(code);
   if (refusal.retry !== 'later') return RejectedError.from(refusal);
-  const after = refusal.details['retry_after_ms'];
-  return new TryLater(code, typeof after === 'number' && after > 0 ? after : null);
+  return new TryLater(code, toldMs(refusal));
 }
 
 /** What a caller is told: why the server said no, or that it cannot be reached. */

@@ -148,6 +148,52 @@ test('who cannot be reached is asked sixteen times, ever later, and then no more
   ]);
 });
 
+test('a server that asks for patience without end is asked again after five minutes', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  const at: number[] = [];
+  const patient = async (url: string): Promise<Response> => {
+    if (url.endsWith('/whoami')) throw new TypeError('no network');
+    at.push(clock.now());
+    const body =
+      at.length === 1 ? '{"error":"overloaded","retry_after_ms":1e999}' : '{"error":"nonsense"}';
+    return new Response(body, { status: 503, headers: { 'content-type': 'application/json' } });
+  };
+  const store = await still.store({ env: { fetch: patient } });
+  const asking = expect(store.getFile('a')).rejects.toMatchObject({ code: 'invalid_payload' });
+  await expect.poll(() => at.length).toBe(1);
+  await clock.pass(310_000);
+  await asking;
+  expect((at[1] ?? 0) - (at[0] ?? 0)).toBe(300_000);
+});
+
+test.each([
+  [200, {}],
+  [201, { store_seq: 1, hash: 5, size: 1, content_type: 'text/plain' }],
+  [200, { store_seq: 'one', hash: 'x', size: 1, content_type: 'text/plain' }],
+  [200, { store_seq: 1, hash: 'x', size: null, content_type: 'text/plain' }],
+  [202, {}],
+  [202, { received: -1 }],
+  [299, { received: 1e300 }],
+])('an upload takes no %i with %j for the answer of a server', async (status, body) => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  let asked = 0;
+  const portal = async (url: string): Promise<Response> => {
+    if (url.endsWith('/whoami')) throw new TypeError('no network');
+    asked += 1;
+    return Response.json(body, { status });
+  };
+  const store = await still.store({ env: { fetch: portal } });
+  const unavailable = { code: 'unavailable' };
+  await expect(store.putFile('a', new Blob(['1']).stream())).rejects.toMatchObject(unavailable);
+  const sending = expect(store.putFile('a', new Blob(['1']))).rejects.toMatchObject(unavailable);
+  await expect.poll(() => asked).toBe(2);
+  await clock.pass(300_000);
+  await sending;
+  expect(asked).toBe(17);
+});
+
 test('a listener of progress that throws is reported, and its file is sent all the same', async () => {
   const store = await world.store({ token });
   const fault = new Error('the bar is gone');

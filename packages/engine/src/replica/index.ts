@@ -8,6 +8,7 @@ export { sharedScope } from './following.ts';
 export { Replica, scopeId } from './replica.ts';
 export { rights } from './standing.ts';
 export { merge } from './subscriptions.ts';
+export { toldMs } from './told.ts';
 export { TouchedPaths } from './touched.ts';
 export type {
   Delivery,

@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import type { Observe } from './act.ts';
 import { isUnsent, type Pending, writesOf } from './pending.ts';
+import { toldMs } from './told.ts';
 import { TouchedPaths } from './touched.ts';
 import type { PendingState, ReplicaEffect } from './types.ts';
 
@@ -222,10 +223,9 @@ export class Outbox {
     return state === undefined || state === 'waiting';
   }
 
-  #waitMs({ failures }: Pending, { details }: Refusal): number {
-    const told = details['retry_after_ms'];
+  #waitMs({ failures }: Pending, refusal: Refusal): number {
     const failed = failures > 0 ? firstFailureMs * 2 ** failures : defaultRetryMs;
-    const waitMs = typeof told === 'number' && told > 0 ? told : failed;
+    const waitMs = toldMs(refusal) ?? failed;
     return waitMs * (1 + this.#post.random() / 8);
   }
 }

@@ -15,6 +15,7 @@ import type { Tree } from '../data/index.ts';
 import { type Held, without } from './extent.ts';
 import type { Guest, Parts, QueryAsk, QuerySight } from './parts.ts';
 import { fits, Rows } from './rows.ts';
+import { toldMs } from './told.ts';
 import type { KeptQuery, ReplicaInput } from './types.ts';
 
 type Live = {
@@ -195,7 +196,7 @@ export class Queries implements Guest {
       live.asked = null;
       live.refusal = refusal;
       const isPassing = live.refusal.retry === 'later';
-      live.retryAt = isPassing ? now + waitMs(live.refusal) : Infinity;
+      live.retryAt = isPassing ? now + (toldMs(live.refusal) ?? retryMs) : Infinity;
       // What the server would not show is not kept either; a wider window was refused to what stays as it was.
       if (!isPassing && live.opened === null) this.#drop(live);
       live.changed();
@@ -381,11 +382,6 @@ export class Queries implements Guest {
 
 /** What the pushes of queries are named by; no op id is like it. */
 const prefix = 'query ';
-
-function waitMs({ details }: Refusal): number {
-  const { retry_after_ms: told } = details;
-  return typeof told === 'number' && told > 0 ? told : retryMs;
-}
 
 function isDue({ ask, opened, asked, refusal, retryAt }: Live, now: MonotonicMs): boolean {
   if (refusal !== null) return retryAt <= now;

@@ -110,6 +110,21 @@ test.each([0, -1, '5'])(
   },
 );
 
+test.each([1e300, Infinity])(
+  'what is to wait for %d milliseconds waits for five minutes: a write that waited for ever would be lost',
+  (ms) => {
+    const desk = new Desk({ random: () => 0 }).live();
+    desk.set('a', 'k', 1);
+    desk.takePushed();
+    desk.refuse('a', 'overloaded', { retry_after_ms: ms });
+    for (const pushed of [[], ['a']]) {
+      desk.now += pushed.length === 0 ? 299_999 : 1;
+      desk.step({ type: 'tick' });
+      expect(desk.takePushed()).toEqual(pushed);
+    }
+  },
+);
+
 test('a new channel is not blocked, and the order is kept there too', () => {
   const desk = deskWithTen();
   desk.refuse('w1', 'unavailable', { retry_after_ms: 5000 });

@@ -247,11 +247,16 @@ test('R200 what is refused for now is asked for again in time; what is refused i
   desk.now = 1500;
   desk.step({ type: 'tick' });
   expect(count()).toBe(3);
+  refuse('rate_limited', { retry_after_ms: 1e300 });
+  expect(desk.wakes.at(-1)).toBe(301_500);
+  desk.now = 301_500;
+  desk.step({ type: 'tick' });
+  expect(count()).toBe(4);
   refuse('forbidden_field', { fields: ['x'] });
-  desk.now = 100_000;
+  desk.now = 400_000;
   desk.step({ type: 'tick' });
   expect(desk.queries.sight(sub)).toMatchObject({ rows: null, isAsked: false });
-  expect([desk.queries.sight(sub).refusal?.code, count()]).toEqual(['forbidden_field', 3]);
+  expect([desk.queries.sight(sub).refusal?.code, count()]).toEqual(['forbidden_field', 4]);
   const within = glob('tasks/*/**');
   desk.queries.change(sub, { key: 'k', record: 'task', spec: { limit: 1 }, within });
   desk.step({ type: 'tick' });

@@ -57,6 +57,30 @@ test.for(['server', 'client'] as const)(
 );
 
 test.for(['server', 'client'] as const)(
+  'a transaction of hundreds of rows takes each path apart some times, and not once for each other row (found by the %s)',
+  async (place) => {
+    await using world = await openWorld();
+    if (place === 'server') world.server.record(Card);
+    await (await world.store()).put('cards', cards).committed;
+    const client = world.client({ records: records([Card]) });
+    const board = client.collection(ordered);
+    onTestFinished(board.retain());
+    await board.ready();
+    // The first has them all looked at once.
+    board.row(board.keys()[0] ?? '')?.patch({ title: 'first' });
+    const apart = vi.spyOn(String.prototype, 'split');
+    onTestFinished(() => apart.mockRestore());
+    const { committed } = client.transact((tx) => {
+      for (const id of Object.keys(cards)) tx.record(Card.ref({ id })).patch({ title: id });
+    });
+    expect(board.get().map(({ title }) => title)).toEqual(Object.keys(cards));
+    expect(apart.mock.calls.length).toBeLessThan(50 * count);
+    apart.mockRestore();
+    await committed;
+  },
+);
+
+test.for(['server', 'client'] as const)(
   'a row counts an own write that changes nothing, and one above it, for as long as it waits (found by the %s)',
   async (place) => {
     await using world = await openWorld();

@@ -1,4 +1,4 @@
-import type { Path } from '@holdfast/protocol';
+import type { Path, Request } from '@holdfast/protocol';
 import type { Slot } from '../slot.ts';
 import { isMadeBy, type Mapped, writesOf } from './pending.ts';
 
@@ -35,13 +35,17 @@ export class PendingObjects {
   /** Looks at what may have changed; null: at all that waits. */
   look(changed: ReadonlySet<Path> | null): void {
     if (changed === null) return this.#survey();
+    // Of each request once: a transaction of a thousand writes may touch a thousand of these.
+    const known = new Map<Request, Set<Path | null>>();
+    const touchedBy = ({ request }: { readonly request: Request }): Set<Path | null> => {
+      const objects =
+        known.get(request) ?? new Set(writesOf(request).map(({ path }) => this.#objects.of(path)));
+      known.set(request, objects);
+      return objects;
+    };
     for (const object of changed) {
-      const isTouched = this.#slot
-        .outboxNear(object)
-        .some(({ request }) =>
-          writesOf(request).some(({ path }) => this.#objects.of(path) === object),
-        );
-      if (isTouched) this.#touched.add(object);
+      const waiting = this.#slot.outboxNear(object);
+      if (waiting.some((each) => touchedBy(each).has(object))) this.#touched.add(object);
       else this.#touched.delete(object);
     }
   }

@@ -270,9 +270,10 @@ export function checkOptions(options: ServerOptions): ServerOptions {
 }
 
 /** An empty one, as of a variable that says nothing, would have everybody sign. */
-function checkSecret(secret: string | readonly unknown[] = []): void {
-  const secrets = typeof secret === 'string' ? [secret] : secret;
-  if (secrets.every((each) => typeof each === 'string' && each !== '')) return;
+function checkSecret(secret: unknown = []): void {
+  const secrets: unknown = typeof secret === 'string' ? [secret] : secret;
+  const isGiven = Array.isArray(secrets) && !secrets.includes('');
+  if (isGiven && secrets.every((each) => typeof each === 'string')) return;
   throw new TypeError(
     'createServer needs a "secret" that is a text and not empty, or a list of them.',
   );

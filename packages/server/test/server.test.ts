@@ -35,6 +35,7 @@ test.each<[string, object, string]>([
   ['a secret that everybody knows', { storage: memory(), secret: '' }, 'needs a "secret" that'],
   ['such a secret among others', { storage: memory(), secret: ['new', ''] }, 'needs a "secret"'],
   ['no secret in a list', { storage: memory(), secret: [undefined] }, 'needs a "secret" that'],
+  ['a secret that is none', { storage: memory(), secret: null }, 'needs a "secret" that'],
   [
     'origins by wildcard',
     { storage: memory(), origins: ['https://*.example'] },

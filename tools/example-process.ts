@@ -37,6 +37,7 @@ export class ExampleProcess {
     const env = { ...process.env, NODE_ENV: 'production' };
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#child = child;
+    const closed = once(child, 'close');
     const said: string[] = [];
     child.stderr.on('data', (text: Buffer) => said.push(text.toString()));
     for await (const line of createInterface(child.stdout)) {
@@ -45,6 +46,8 @@ export class ExampleProcess {
       this.url = url;
       return;
     }
+    await closed;
+    this.#child = null;
     throw new Error(`${this.#name} ended before it was ready: ${said.join('')}`);
   }
 

@@ -11,4 +11,12 @@ if (!canRunSources) {
   process.exit(2);
 }
 await buildPage(`examples/${name}`, name);
-await import(`../examples/${name}/src/server/main.ts`);
+try {
+  await import(`../examples/${name}/src/server/main.ts`);
+} catch (error) {
+  if (error.code !== 'EADDRINUSE') throw error;
+  process.stderr.write(
+    `error Port ${error.port} is taken by another program.\n  → Choose another: npm run example:${name} -- --port PORT, or --port 0 for any that is free.\n`,
+  );
+  process.exit(2);
+}

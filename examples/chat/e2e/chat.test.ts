@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ExampleProcess } from '../../../tools/example-process.ts';
 import { ChatPage } from './chat-page.ts';
@@ -33,6 +33,14 @@ describe.runIf(wantsChromium)('the chat in Chromium', { timeout: 180_000 }, () =
     await grace.field.pressSequentially('Hel');
     await ada.page.getByText('Grace Hopper is typing').waitFor();
     await ada.page.screenshot({ path: join(pictures, 'empty.png') });
+  });
+
+  test('a second one at the same port ends with a sentence that says what to do', async () => {
+    const second = new ExampleProcess('chat');
+    onTestFinished(() => second.remove());
+    await expect(second.start('--port', new URL(server.url).port)).rejects.toThrow(
+      /ready: error Port \d+ is taken by another program\.\n {2}→ .*--port 0.*\n$/,
+    );
   });
 
   test('what one says the other reads, in one order', async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ExampleProcess } from '../../../tools/example-process.ts';
 import { BoardPage } from './board-page.ts';
@@ -49,6 +49,14 @@ describe.runIf(wantsChromium)('the board in Chromium', { timeout: 180_000 }, () 
       ['Write the guide', 'Answer the first issues', 'Choose a name'],
       ['Build the board'],
       [],
+    );
+  });
+
+  test('a second one at the same port ends with a sentence that says what to do', async () => {
+    const second = new ExampleProcess('kanban');
+    onTestFinished(() => second.remove());
+    await expect(second.start('--port', new URL(server.url).port)).rejects.toThrow(
+      /ready: error Port \d+ is taken by another program\.\n {2}→ .*--port 0.*\n$/,
     );
   });
 

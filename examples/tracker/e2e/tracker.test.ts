@@ -6,7 +6,7 @@ import { text as whole } from 'node:stream/consumers';
 import { createClient } from '@holdfast/client';
 import { records } from '@holdfast/client/records';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { launchChromium, wantsChromium } from '../../../tools/browser.ts';
 import { ExampleProcess } from '../../../tools/example-process.ts';
 import { Issue } from '../src/issue/issue.ts';
@@ -76,6 +76,14 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
       [1, 2].map(
         async () => (await fetch(server.url)).headers.get('content-security-policy') ?? '',
       ),
+  test('a second one at the same port ends with a sentence that says what to do', async () => {
+    const second = new ExampleProcess('tracker');
+    onTestFinished(() => second.remove());
+    await expect(second.start('--port', new URL(server.url).port)).rejects.toThrow(
+      /ready: error Port \d+ is taken by another program\.\n {2}→ .*--port 0.*\n$/,
+    );
+  });
+
     );
     for (const policy of policies) {
       expect(policy).toContain("frame-ancestors 'none'");

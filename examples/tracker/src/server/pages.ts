@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
@@ -80,7 +81,7 @@ export async function openPages(
     else give(asset, request, response);
   });
   http.on('upgrade', site.server.upgrade);
-  await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
+  await once(http.listen(port, '127.0.0.1'), 'listening');
   const address = http.address();
   const taken = typeof address === 'object' ? address?.port : port;
   return { url: `http://127.0.0.1:${taken}/`, close: () => void http.close() };

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContextOptions, Locator } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { WatchedPage } from '../../../tools/watched-page.ts';
 
 /** The tracker in a browser, as one person sees it, and what goes over its WebSockets. */
@@ -65,6 +65,12 @@ export class TrackerPage extends WatchedPage {
   async rename(title: string): Promise<void> {
     await this.page.getByLabel('Title', { exact: true }).fill(title);
     await this.page.keyboard.press('Enter');
+  }
+
+  /** Whether what has this role, and name, has the focus. */
+  focused(role: Parameters<Page['getByRole']>[0], name?: string): Promise<boolean> {
+    const found = this.page.getByRole(role, name === undefined ? {} : { name, exact: true });
+    return found.evaluate((each) => each === document.activeElement);
   }
 
   /** Waits until the page has noticed that its server is gone. */

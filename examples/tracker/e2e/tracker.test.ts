@@ -51,11 +51,16 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     await server.kill();
     await old.disconnected();
     await old.add('Never to be taken');
+    await old.page.evaluate('document.activeElement.blur()');
     await server.start('--version', '2');
     await old.hurry();
     // What it has written meanwhile is of no use any more, and is not lost without a word.
     await old.page.getByRole('alertdialog').getByText('Never to be taken').waitFor();
-    await old.page.getByRole('button', { name: 'Discard it' }).click();
+    // Who does nothing else is at the question, and answers it by the keyboard.
+    expect(await old.focused('alertdialog')).toBe(true);
+    await old.page.keyboard.press('Tab');
+    await old.page.keyboard.press('Enter');
+    await expect.poll(() => old.focused('region', 'Issue')).toBe(true);
     await old.issue('Written by the old version').click();
     await fill(45);
     mine = await TrackerPage.open(browser, `${server.url}?status=done`);
@@ -71,11 +76,6 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     expect(old.complaints).toEqual([]);
   });
 
-  test('its pages stand in no frame of another page, and run no scripts but their own', async () => {
-    const policies = await Promise.all(
-      [1, 2].map(
-        async () => (await fetch(server.url)).headers.get('content-security-policy') ?? '',
-      ),
   test('a second one at the same port ends with a sentence that says what to do', async () => {
     const second = new ExampleProcess('tracker');
     onTestFinished(() => second.remove());
@@ -84,6 +84,11 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     );
   });
 
+  test('its pages stand in no frame of another page, and run no scripts but their own', async () => {
+    const policies = await Promise.all(
+      [1, 2].map(
+        async () => (await fetch(server.url)).headers.get('content-security-policy') ?? '',
+      ),
     );
     for (const policy of policies) {
       expect(policy).toContain("frame-ancestors 'none'");
@@ -208,6 +213,7 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
     // Each sees its own, and nothing is lost.
     await mine.issue('Release notes of mine').waitFor();
     await theirs.issue('Release notes of theirs').waitFor();
+    for (const { page } of [mine, theirs]) await page.getByLabel('Description').focus();
     await server.start();
     await Promise.all([mine.hurry(), theirs.hurry()]);
     const asked = await Promise.race(
@@ -223,7 +229,14 @@ describe.runIf(wantsChromium)('the tracker in Chromium', { timeout: 180_000 }, (
         : ['Release notes of theirs', 'Release notes of mine'];
     const question = asked.page.getByRole('alertdialog');
     await expect.poll(() => question.textContent()).toContain(`Yours${title}Theirs${other}`);
-    await asked.page.getByRole('button', { name: 'Keep mine' }).click();
+    // Who is writing is left to it, and asked afterwards; then they are where they were going.
+    expect(await asked.focused('textbox', 'Description')).toBe(true);
+    await asked.page.keyboard.press('Tab');
+    await expect.poll(() => asked.focused('alertdialog')).toBe(true);
+    await asked.page.screenshot({ path: join(pictures, 'tracker-asked.png') });
+    await asked.page.keyboard.press('Tab');
+    await asked.page.keyboard.press('Enter');
+    await expect.poll(() => asked.focused('button', 'Remove')).toBe(true);
     await Promise.all([mine, theirs].map((each) => each.issue(title).waitFor()));
     expect(await asked.page.getByRole('alertdialog').count()).toBe(0);
     // What was refused is not taken back: it was not done.

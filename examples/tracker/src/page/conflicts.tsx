@@ -1,7 +1,8 @@
 import type { ConflictError } from '@holdfast/client';
 import { RecordConflictError, type Resolution } from '@holdfast/client/records';
-import type { ReactNode } from 'react';
+import { type ReactNode, useId } from 'react';
 import type { IssueShape } from '../issue/issue.ts';
+import { useAsked } from './use-asked.ts';
 
 type Props = {
   readonly list: readonly ConflictError[];
@@ -37,35 +38,42 @@ const questions: {
 export function Conflicts({ list, issue }: Props): ReactNode {
   const all = list.filter((each) => each instanceof RecordConflictError);
   const subjects = [...new Set(all.map(({ fields }) => String(fields)))];
-  return subjects.map((about) => (
-    <Choice
-      key={about}
-      conflicts={all.filter(({ fields }) => String(fields) === about)}
-      issue={issue}
-    />
-  ));
+  return subjects.map((about) => {
+    const conflicts = all.filter(({ fields }) => String(fields) === about);
+    const last = conflicts.at(-1);
+    return last && <Choice key={about} conflicts={conflicts} last={last} issue={issue} />;
+  });
 }
 
 /** Of several changes of the same only the last one is still meant. */
 function Choice({
   conflicts,
+  last,
   issue,
-}: Pick<Props, 'issue'> & { readonly conflicts: readonly RecordConflictError[] }): ReactNode {
-  const last = conflicts.at(-1);
-  if (last === undefined) return null;
+}: Pick<Props, 'issue'> & {
+  readonly conflicts: readonly RecordConflictError[];
+  readonly last: RecordConflictError;
+}): ReactNode {
+  const asked = useAsked();
+  const about = useId();
   const { kind, fields, mine } = last;
   const names = fields ?? ['title'];
   const { text, ...answers } = questions[kind];
   const choose = (how: Resolution): void => {
     for (const each of conflicts.slice(0, -1)) each.resolve('theirs');
     last.resolve(how);
-    // The buttons go with the question.
-    document.querySelector<HTMLElement>('.panel')?.focus();
   };
   return (
-    <section className="conflict" role="alertdialog" aria-label={text}>
+    <section
+      className="conflict"
+      role="alertdialog"
+      aria-label={text}
+      aria-describedby={about}
+      tabIndex={-1}
+      ref={asked}
+    >
       <h2>{text}</h2>
-      <dl>
+      <dl id={about}>
         <dt>Yours</dt>
         <dd dir="auto">{names.map((name) => textOf(mine, name)).join(', ')}</dd>
         {issue && <dt>Theirs</dt>}

@@ -86,7 +86,7 @@ const people = [
   showing('each', (s) => s.entries('people/**').map(({ value }) => value), asCaller),
 ];
 
-/** The views mounted, each so often; what came of each act is everything that was noted until nothing is due any more. */
+/** The views mounted, each so often; what came of each act is everything that was noted until nothing more is due. */
 async function watching(names: readonly string[], token = 'dev') {
   const clock = new VirtualClock();
   const made = await world({

@@ -82,3 +82,10 @@ export function readList(text: string): readonly string[] {
     .map((each) => each.trim())
     .filter((each) => each !== '');
 }
+
+/** The same for a list whose absence means all: one that is given and empty, as of a variable that is not set, is not to. */
+export function readSome(text: string, option: string, absence: string): readonly string[] {
+  const list = readList(text);
+  if (list.length > 0) return list;
+  throw misuse(`${option} is an empty list.`, `Without it ${absence}.`);
+}

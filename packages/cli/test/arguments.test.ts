@@ -35,6 +35,16 @@ test('a slip of a letter or two is taken for what is nearest, and what is far fr
   expect(await misused('zzz')).not.toMatch(/Did you mean/);
 });
 
+test('a list of ops that is given and empty, as that of a variable that is not set, is not taken for all of them', async () => {
+  for (const list of ['', ' , ']) {
+    const hook = ['webhooks', 'create', 'demo/main', 'https://example.org/hook'];
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await misused(...hook, '--ops', list)).toMatch(/--ops is an empty list[^]*all ops/);
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await misused('tail', 'demo/main', '--op', list)).toMatch(/--op is an empty list/);
+  }
+});
+
 test('what begins with a dash, and options before their command, are told where they go', async () => {
   expect(await misused('put', 'demo/main', '-x/y', '1')).toMatch(/no option -x[^]*goes behind --/);
   expect(await misused('--json', 'get', 'demo/main', 'a')).toMatch(/--json[^]*behind the command/);

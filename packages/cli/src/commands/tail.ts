@@ -12,7 +12,7 @@ import { loggedOp } from '../logged.ts';
 import { printable, shortValue } from '../output.ts';
 import { Silence } from '../silence.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
-import { readInteger, readList, readOptional } from '../values.ts';
+import { readInteger, readOptional, readSome } from '../values.ts';
 
 const retryMs = 1000;
 /** A server says something every 15 s: one that is silent for so long has gone, though its connection has not ended. */
@@ -55,7 +55,7 @@ export const command: Command = defineCommand({
       store: name,
       endpoint: endpointOf(args, around.terminal),
       pattern: args.path,
-      ops: args.op === undefined ? null : new Set(readList(args.op)),
+      ops: args.op === undefined ? null : new Set(readSome(args.op, '--op', 'all ops are shown')),
       device: args.device ?? null,
       last: readInteger(args.last, '--last', { max: 1000 }),
       since: readOptional(args.since, (text) => readInteger(text, '--since')) ?? null,

@@ -5,7 +5,7 @@ import { textOf } from '../fields.ts';
 import { hookOf } from '../hooks.ts';
 import { printable } from '../output.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
-import { readList } from '../values.ts';
+import { readList, readOptional, readSome } from '../values.ts';
 
 export const command: Command = defineCommand({
   summary: 'Send every op from now on to a URL. The secret is shown this once only.',
@@ -24,11 +24,11 @@ export const command: Command = defineCommand({
   examples: ["holdfast webhooks create demo/main https://example.org/hook --patterns 'orders/**'"],
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
-    const ops = readList(args.ops ?? '');
+    const ops = readOptional(args.ops, (text) => readSome(text, '--ops', 'all ops are sent'));
     const body = {
       url: args.target,
       patterns: readList(args.patterns),
-      ...(ops.length > 0 && { ops }),
+      ...(ops !== undefined && { ops }),
     };
     const path = `/api/stores/${name}/webhooks`;
     const made = await callApi(endpointOf(args, terminal), path, { method: 'POST', body });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, expect, it, test } from 'vitest';
 import { storageConformance } from '@holdfast/server/storage/conformance';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 
@@ -19,4 +19,32 @@ describe('the SQLite driver keeps the law of storage', () => {
     reopen: async (now) => sqlite({ directory, now }),
   });
   for (const { name, run } of law) it(name, run);
+});
+
+test('the SQLite driver keeps administrative acts for 400 days, and lets go of them with the next act after that', async () => {
+  const keptMs = 400 * 86_400_000;
+  const clock = { at: 1_800_000_000_000 };
+  const storage = sqlite({ directory: join(root, 'acts'), now: () => clock.at });
+  const note = (target: string): Promise<void> =>
+    storage.audit.note({
+      at: clock.at,
+      org: 'acme',
+      act: 'token.issued',
+      actor: null,
+      store: null,
+      target,
+      details: {},
+    });
+  const targets = async (): Promise<unknown> =>
+    (await storage.audit.list({ org: 'acme', limit: 10 })).map(({ target }) => target);
+  await note('a');
+  clock.at += 1;
+  await note('b');
+  clock.at += keptMs - 1;
+  await note('c');
+  expect(await targets()).toEqual(['c', 'b', 'a']);
+  clock.at += 1;
+  await note('d');
+  expect(await targets()).toEqual(['d', 'c', 'b']);
+  await storage.close();
 });

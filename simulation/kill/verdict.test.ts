@@ -53,7 +53,7 @@ describe('the verdict on an ordeal notices what is spoiled', { timeout: 240_000 
   });
 });
 
-test('a reader notices half of a transaction (S80)', async () => {
+test('a reader notices half of a transaction', async () => {
   const server = createServer({
     storage: memory(),
     authenticate: async () => ({

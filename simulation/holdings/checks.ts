@@ -56,7 +56,7 @@ function told({ name, uploads }: Person, { log }: StorePast): readonly string[] 
   });
 }
 
-/** What is named in all stores: now, and at any seq to which there is a way back. */
+/** What is named in all stores: now, and at each seq to which there is a way back. */
 export type Wanted = { readonly current: readonly Naming[]; readonly retained: readonly Naming[] };
 
 /** What an entry names is there, and so is what a way back needs. */

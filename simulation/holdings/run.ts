@@ -240,7 +240,7 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
     }
   }
 
-  /** What is named in all stores: now, and at any seq to which there is a way back. */
+  /** What is named in all stores: now, and at each seq to which there is a way back. */
   async #wanted(world: World): Promise<Wanted> {
     const current: Naming[] = [];
     const retained: Naming[] = [];

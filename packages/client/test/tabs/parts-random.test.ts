@@ -158,7 +158,7 @@ const deeds = {
     site.seats[choice.at] = seat;
     for (const { scope } of parts) seat.open(scope);
   },
-  // So long a part is kept that nobody has open any more.
+  // A part that nobody has open is kept for so long.
   minute: ({ profile }: Site) => profile.clock.skip(61_000),
   turns: async (_site: Site, { nth }: Choice) => {
     // oxlint-disable-next-line no-await-in-loop -- one after the other

@@ -31,6 +31,12 @@ export type TransportDelivery = {
   readonly seed?: (key: string) => Envelope | undefined;
 };
 
+/** What has failed within a transport, as an error of ours; one of another kind, such as a bus has, is its cause. */
+export function transportFault(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  return new HoldfastError('transport_failed', { cause: error }, String(error));
+}
+
 /** What a question comes to. */
 export type Told =
   | { readonly type: 'fetched'; readonly message: unknown }

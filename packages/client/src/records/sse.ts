@@ -1,5 +1,5 @@
 import { SseTransport, type SseTransportOptions } from '../link/sse/index.ts';
-import type { TransportDelivery } from './asking.ts';
+import { type TransportDelivery, transportFault } from './asking.ts';
 import type { Delivery, DeliveryDesk } from './delivery.ts';
 import { byTransport } from './transport.ts';
 import { linkOf } from './written.ts';
@@ -25,7 +25,7 @@ export function bySse(
         token,
         env,
         fetch: (at, init) => env.fetch(at, init),
-        onError: ({ error }) => report(error),
+        onError: ({ phase, error }) => report(phase === 'handler' ? error : transportFault(error)),
         ...own,
       });
     transports.set(desk, known);

@@ -17,7 +17,7 @@ import {
 } from '@holdfast/engine/record';
 import type { Outcome } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
-import { askFor, type TransportDelivery, waysToAsk } from './asking.ts';
+import { askFor, type TransportDelivery, transportFault, waysToAsk } from './asking.ts';
 import type { DeliveryDesk, Followed, Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import type { Shown } from './overlay.ts';
@@ -118,7 +118,7 @@ export class TransportEntry
       this.#releases.push(subscribed);
       // Once it is closed, nobody waits for it.
       subscribed.ready.catch((error: unknown) => {
-        if (this.#reconciler === reconciler) this.#desk.report(error);
+        if (this.#reconciler === reconciler) this.#desk.report(transportFault(error));
       });
       // A transport of JavaScript may hand on an event.
       const reconnected = (of?: unknown): void => {

@@ -48,6 +48,15 @@ it(
   },
 );
 
+it(
+  'are seen to fail where the server counts among what a join has brought what it denies',
+  { timeout: 240_000 },
+  async () => {
+    const { failure } = await runParts({ from: 104, count: 1, feigns: true });
+    expect(failure?.problems.join('\n')).toMatch(/denied: guest is told ready of \S+/);
+  },
+);
+
 it.each([
   { forgets: 'read', seen: /scoped: guest: \w+ brings \S+ to who has/ },
   { forgets: 'write', seen: /barred: the guest wrote \S+ at \d+ ms/ },

@@ -257,14 +257,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
-    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    if (isRevoked) emit({ type: 'revoked', patterns: held, refusal: null });
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);`,
     was: `fold.foresee(tree, seq, (path) => extent.holds(path));
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
-    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    if (isRevoked) emit({ type: 'revoked', patterns: held, refusal: null });
     queries?.replaced(seq);
     this.#settle();`,
     worlds: 'open',

@@ -1,5 +1,18 @@
-import type { Store, Transaction } from '@holdfast/client';
-import { jsonCodec, matches, type Path, type Pattern, segmentsOf } from '@holdfast/protocol';
+import type { Link, Store, Transaction } from '@holdfast/client';
+import { Scope } from '@holdfast/engine/data';
+import {
+  containsScope,
+  frameTuple,
+  HoldfastError,
+  isBadFrame,
+  isObject,
+  jsonCodec,
+  matches,
+  type Path,
+  type Pattern,
+  readFrame,
+  segmentsOf,
+} from '@holdfast/protocol';
 import { type Principal, scopes } from '@holdfast/server';
 import type { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
@@ -40,12 +53,20 @@ const ownPart = 'own/**';
 /** What the guest may read besides, one after the other. */
 const rules = [['a/**', 'b/leaf'], ['a/1/**', 'b/**'], ['b/**', 'c'], ['a/*/x']];
 
+type Opened = {
+  readonly name: ReaderName;
+  readonly store: Store;
+  readonly scope: readonly string[];
+};
+
 /** What is wrong with a server of parts, which must be seen. */
 type PartsSpoilt = {
   /** Of what it knows no rules. */
   readonly forgets?: 'read' | 'write';
   /** For how long it is told of rules as they were. */
   readonly lagMs?: number;
+  /** It says of what it denies that it is had, as if there were nothing. */
+  readonly feigns?: boolean;
 };
 
 /** Clients that hold parts of a store, wider and narrower ones, and one that may read and write no more than its rules say. */
@@ -55,17 +76,18 @@ export class Parts {
   written = 0;
   /** What the guest's rules are and were, the present ones first, each with when they began. */
   #rules: readonly { readonly at: number; readonly patterns: readonly Pattern[] }[] = [];
-  #open: { readonly name: ReaderName; readonly store: Store; readonly scope: readonly string[] }[] =
-    [];
+  #open: Opened[] = [];
   readonly #forgets: 'read' | 'write' | null;
   readonly #lagMs: number;
+  readonly #feigns: boolean;
   #now = (): number => 0;
   #writes = 0;
   #borders: Border[] = [];
 
-  constructor({ forgets, lagMs = 0 }: PartsSpoilt = {}) {
+  constructor({ forgets, lagMs = 0, feigns = false }: PartsSpoilt = {}) {
     this.#forgets = forgets ?? null;
     this.#lagMs = lagMs;
+    this.#feigns = feigns;
   }
 
   readonly simulation: Simulation<Step> = {
@@ -103,7 +125,7 @@ export class Parts {
       );
       world.client(name, {
         scope: [ownPart],
-        wrap: border.wrap,
+        wrap: (link) => border.wrap(this.#feigns ? feigning(link) : link),
         onCrash: () => (this.#open = this.#open.filter((each) => each.name !== name)),
       });
       return border;
@@ -236,6 +258,29 @@ export class Parts {
       }
     }
     for (const border of this.#borders) this.passed += border.passed;
+    for (const open of this.#open) await this.#checkTold(world, open);
+  }
+
+  /** Who opens a part is told whether it may be read, however it was asked for. */
+  async #checkTold(world: World, { name, store, scope }: Opened): Promise<void> {
+    const readable = new Scope(name === 'part' ? parsed(['**']) : (this.#rules[0]?.patterns ?? []));
+    const [denied, had] = [false, true].map((isHad) =>
+      parsed([...parts, ownPart]).filter((each) => readable.meets(each) === isHad),
+    );
+    const lacks = (denied ?? []).filter(({ source }) => scope.includes(source));
+    // What may not be read by itself may be within what somebody else has, and then is as good as there.
+    const isWithin = (each: Pattern): boolean =>
+      had?.some((one) => containsScope(one, each)) ?? false;
+    const isDue = lacks.some((each) => !isWithin(each));
+    const ready = store.ready.then(() => 'ready', codeOf);
+    const told = await Promise.race([ready, world.sleep(rulesMs).then(() => 'nothing')]);
+    const fits = isDue
+      ? ['path_not_allowed']
+      : ['ready', ...(lacks.length > 0 ? ['path_not_allowed'] : [])];
+    if (fits.includes(told)) return;
+    world.problem(
+      `denied: ${name} is told ${told} of ${scope.join(' ')} instead of ${fits.join(' or ')}`,
+    );
   }
 }
 
@@ -253,6 +298,33 @@ export async function runParts(seeds: Seeds & PartsSpoilt): Promise<{
 /** What a listing of a pattern has: of `b/**` not a leaf at `b`, which a part of that name has as well. */
 function isListed(pattern: string, path: Path): boolean {
   return parsed([pattern]).some((each) => matches(each, segmentsOf(path)));
+}
+
+/** The way to a server that counts among what a join has brought what it denies. */
+function feigning(link: Link): Link {
+  return {
+    open: (url, events) =>
+      link.open(url, {
+        ...events,
+        received: (data) => events.received(feigned(data)),
+      }),
+  };
+}
+
+function feigned(data: string | Uint8Array): string | Uint8Array {
+  const frame = readFrame(jsonCodec.decode(data));
+  if (isBadFrame(frame) || !isObject(frame.payload)) return data;
+  const { payload } = frame;
+  const { response } = payload;
+  if (!isObject(response) || !('sync' in response)) return data;
+  const { patterns, denied = [] } = response;
+  if (!Array.isArray(patterns) || !Array.isArray(denied)) return data;
+  const all = { ...response, patterns: [...patterns, ...denied], denied: [] };
+  return jsonCodec.encode(frameTuple({ ...frame, payload: { ...payload, response: all } }));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof HoldfastError ? error.code : String(error);
 }
 
 function stepsOf(dice: Dice): readonly Step[] {

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { memoryCache, type RejectedWrite, type Revocation, type Store } from '@holdfast/client';
+import {
+  type Client,
+  memoryCache,
+  type RejectedWrite,
+  type Revocation,
+  type Store,
+} from '@holdfast/client';
 import type { GivenPrincipal } from '@holdfast/server';
 import { asStoreName } from '@holdfast/protocol';
 import { Valve } from './valve.ts';
@@ -52,6 +58,13 @@ function subject(scope?: readonly string[]) {
   });
   const store = client.store('acme/app', scope === undefined ? {} : { scope });
   return { cache, revoked, rejected, valve, client, store };
+}
+
+/** Three handles, opened at once. */
+function parts(client: Client): readonly Store[] {
+  return [['mine/**'], ['theirs/**'], ['mine/a', 'theirs/b']].map((scope) =>
+    client.store('acme/app', { scope }),
+  );
 }
 
 async function kept(cache: ReturnType<typeof memoryCache>): Promise<readonly string[]> {
@@ -205,5 +218,70 @@ describe('rights that are lost', () => {
     expect(early.outcome).toBeNull();
     expect(await store.put('b', 2).committed).toMatchObject({ seq: 2 });
     expect(await early.committed).toMatchObject({ seq: 1 });
+  });
+});
+
+describe('parts that are asked for at once', () => {
+  const denied = { code: 'path_not_allowed' };
+  it('S102 are refused where nothing of one may be read, as that would be alone, and the others go on', async () => {
+    grants = readable('mine/**');
+    const { client, revoked } = subject([]);
+    const [mine, theirs, both] = parts(client);
+    await mine?.ready;
+    await expect(theirs?.ready).rejects.toMatchObject(denied);
+    await expect(both?.ready).rejects.toMatchObject(denied);
+    expect([mine?.get('mine/a'), both?.get('mine/a'), theirs?.get('theirs')]).toEqual([
+      1,
+      1,
+      undefined,
+    ]);
+    expect(mine?.status.get().error).toBeUndefined();
+    await expect(client.store('acme/app', { scope: ['theirs/**'] }).ready).rejects.toMatchObject(
+      denied,
+    );
+    expect(revoked).toEqual([]);
+  });
+
+  it('S102 come when they may be read after all, go when they may not, and come again', async () => {
+    grants = readable('mine/**');
+    const { client, revoked, valve } = subject([]);
+    const [mine, theirs] = parts(client);
+    await mine?.ready;
+    for (const _ of ['once', 'twice']) {
+      // oxlint-disable no-await-in-loop -- one after the other
+      await expect(theirs?.ready).rejects.toMatchObject(denied);
+      grants = {};
+      valve.cut();
+      await expect.poll(() => theirs?.get('theirs/b')).toBe(2);
+      await theirs?.ready;
+      grants = readable('mine/**');
+      valve.cut();
+      await expect.poll(() => theirs?.get('theirs/b')).toBeUndefined();
+      // oxlint-enable no-await-in-loop
+    }
+    await expect(theirs?.ready).rejects.toMatchObject(denied);
+    expect(mine?.get('mine/a')).toBe(1);
+    const all = ['mine/**', 'mine/a', 'theirs/**', 'theirs/b'];
+    const told = revoked.map(({ patterns, error }) => [patterns.toSorted(), error]);
+    expect(told).toEqual([
+      [all, null],
+      [all, null],
+    ]);
+  });
+
+  it('S102 are shown, as far as they may be read, from a cache without a connection, and what may not is refused with one', async () => {
+    grants = readable('mine/**');
+    const { cache, client } = subject([]);
+    await parts(client)[0]?.ready;
+    await client.close();
+    const valve = new Valve();
+    valve.down();
+    const [mine, theirs] = parts(world.client({ token: 'me', cache, link: valve }));
+    await expect.poll(() => mine?.get('mine/a')).toBe(1);
+    valve.up();
+    await expect(theirs?.ready).rejects.toMatchObject(denied);
+    await mine?.ready;
+    // By a tail.
+    expect(valve.received.join('\n')).not.toContain('snapshot_begin');
   });
 });

@@ -227,6 +227,7 @@ test('a join is answered with all that a replica needs', () => {
     scope: 's',
     patterns: null,
     rights: 'all',
+    denied: ['secret/**'],
     sync: 'snapshot',
     why: 'fresh',
     oldest_seq: 1,

@@ -264,14 +264,15 @@ export class StoreServing implements Serving {
 
   #serve(joining: Joining, has: { reply: HeardReply; image: ReplicaImage }): void {
     const { channel, request } = joining;
-    const part = this.#partOf(request.patterns ?? [whole]);
-    const { coming, denied } = this.#missing(part, has.image);
+    const asked = this.#partOf(request.patterns ?? [whole]);
+    const { coming, denied } = this.#missing(asked, has.image);
     // All of it is on its way here.
     if (coming) return;
     this.#joining.delete(joining);
-    if (part.isEmpty) this.#beginBlind(channel, { ...has, part });
-    else if (denied.length < part.globs.length) this.#begin(joining, { ...has, part });
-    else channel.refuse(refuse('path_not_allowed', { patterns: part.globs }));
+    const part = this.#partOf(asked.globs.filter((each) => !denied.includes(each)));
+    if (asked.isEmpty) this.#beginBlind(channel, { ...has, part });
+    else if (part.isEmpty) channel.refuse(refuse('path_not_allowed', { patterns: denied }));
+    else this.#begin(joining, { ...has, part, denied });
   }
 
   #missing(part: HubPart, { patterns: held }: ReplicaImage): ReturnType<HubPart['missing']> {
@@ -297,7 +298,10 @@ export class StoreServing implements Serving {
     channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
   }
 
-  #begin({ channel, request }: Joining, { reply, image, part }: Beginning): void {
+  #begin(
+    { channel, request }: Joining,
+    { reply, image, part, denied }: Beginning & { readonly denied: readonly Glob[] },
+  ): void {
     const { seq, incarnation } = image;
     const scope = part.scopeIn(image);
     const tail = this.#tail.after(request.lastSeq, seq);
@@ -307,6 +311,7 @@ export class StoreServing implements Serving {
       incarnation,
       scope,
       patterns: part.globs,
+      denied,
       sync: why === null ? 'tail' : 'snapshot',
       why,
     });
@@ -353,7 +358,8 @@ export class StoreServing implements Serving {
   #present(reply: HeardReply, seq: Seq): object {
     const passed = this.#ports.env.wall() - reply.heardAt;
     const server_time = Math.max(0, Math.round(reply.server_time + passed));
-    return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, heardAt: undefined };
+    const own = { denied: undefined, heardAt: undefined };
+    return { ...reply, store_seq: seq, server_time, sync: 'tail', why: null, ...own };
   }
 
   /** The leader's part is another one: who has some of what is gone joins again, though that be wanted again by now. */

@@ -20,8 +20,8 @@ const full: GivenPrincipal = {
 type Tab = { readonly client: Client; readonly store: Store; readonly revoked: Revocation[] };
 
 /** Two tabs of one person, each with a part; the first leads. `allow` says what that person may read. */
-async function twoTabs(parts: readonly (readonly string[])[]) {
-  let allowed: readonly string[] = ['**'];
+async function twoTabs(parts: readonly (readonly string[])[], first: readonly string[] = ['**']) {
+  let allowed = first;
   const world = await openWorld(async ({ token }) => {
     if (token === 'all') return full;
     const pathRules = allowed.map((pattern) => ({ pattern, allow: ['read', 'write'] as const }));
@@ -131,4 +131,30 @@ test('a store that the tab that leads was refused is asked for once more by the 
   }
   await world.createStore('acme/late');
   await b?.store('acme/late').ready;
+});
+
+test('S102 a tab that asks for several parts at once is refused those of which nothing may be read, whoever leads, and has them once they may be', async () => {
+  const { world, allow, both: leading } = await twoTabs([['a/**']], ['a/**']);
+  await using _ = world;
+  const link = new Valve();
+  const settings = { token: 'me', deviceId: 'browser', tabs: tabs({ name: 'rights' }), link };
+  const tab = world.client({ ...settings, cache: memoryCache() });
+  const [a, b, both] = [['a/**'], ['b/**'], ['a/x', 'b/x']].map((scope) =>
+    tab.store('acme/app', { scope }),
+  );
+  const refused = async (): Promise<void> => {
+    const denied = { code: 'path_not_allowed' };
+    await expect(b?.ready).rejects.toMatchObject(denied);
+    await expect(both?.ready).rejects.toMatchObject(denied);
+  };
+  await a?.ready;
+  await refused();
+  expect([a?.get('a/x'), both?.get('a/x'), link.opened]).toEqual(['a/x', 'a/x', 0]);
+  await leading[0]?.client.close();
+  await expect.poll(() => link.opened).toBe(1);
+  await refused();
+  allow('**');
+  link.cut();
+  await expect.poll(() => b?.get('b/x')).toBe('b/x');
+  expect(both?.get('b/x')).toBe('b/x');
 });

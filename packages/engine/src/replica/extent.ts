@@ -6,6 +6,7 @@ import {
   type Pattern,
   patternsOf,
   type Refusal,
+  refuse,
   segmentsOf,
 } from '@holdfast/protocol';
 
@@ -135,7 +136,10 @@ export class Extent {
     this.deny(asked.add, refusal);
   }
 
-  deny(denied: readonly Glob[], refusal: Refusal): void {
+  deny(
+    denied: readonly Glob[],
+    refusal: Refusal = refuse('path_not_allowed', { patterns: denied }),
+  ): void {
     if (denied.length === 0) return;
     this.#denied = [...this.#denied, ...denied];
     this.#denial = refusal;

@@ -132,6 +132,7 @@ export class Following {
     this.#rights = reply.rights;
     this.#coming = held;
     extent.joined();
+    extent.deny(reply.denied ?? []);
     if (reply.sync === 'snapshot') return;
     this.#collection = null;
     // There is nothing to send, so what we had is of another time.
@@ -304,7 +305,7 @@ export class Following {
     const patterns = reply.patterns ?? whole;
     const { held } = extent;
     if (held.length > 0 && seq !== fold.cursor) return 'gap';
-    extent.deny(denied, refuse('path_not_allowed', { patterns: denied }));
+    extent.deny(denied);
     this.#coming = { patterns, scope };
     if (without(patterns, held).length > 0) return null;
     const gone = without(held, patterns);
@@ -345,13 +346,14 @@ export class Following {
     op = this.#isFresh ? 'present' : 'resync',
   }: Replacement): void {
     const { extent, fold, ledger, queries, subscriptions, emit } = this.#parts;
+    const { held } = extent;
     // What the state is of says which own requests are in it.
     this.#settle();
     fold.foresee(tree, seq, (path) => extent.holds(path));
     this.#requests.caughtUp(seq);
     const { before, after } = fold.replace(tree, seq);
     const isRevoked = this.#isNarrowed && hasLost(before.committed, after.committed);
-    if (isRevoked) emit({ type: 'revoked', patterns: extent.held, refusal: null });
+    if (isRevoked) emit({ type: 'revoked', patterns: held, refusal: null });
     // What is held by now says which rows stay that no query has any more.
     queries?.replaced(seq);
     this.#incarnation = incarnation;

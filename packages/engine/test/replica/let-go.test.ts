@@ -34,3 +34,25 @@ test('given a write that waits while the store may not be read, then what is for
   desk.ok('mine', { store_seq: 3 });
   expect(desk.outcome('mine')).toMatchObject({ status: 'committed', rebasedOver: [] });
 });
+
+test('given a join that is denied one of the parts, then that is not asked for again on this channel, and what is held is the rest', () => {
+  const desk = new Desk({ patterns: [kept, left] });
+  desk.join({ patterns: [kept], denied: [left] });
+  desk.message('catch_up_complete', { through_seq: 0 });
+  const { held, denied, denial, error } = desk.replica.status();
+  expect({ held, denied, error }).toEqual({ held: [kept], denied: [left], error: null });
+  expect(denial).toMatchObject({ code: 'path_not_allowed', details: { patterns: [left] } });
+  expect(desk.pushes).toEqual([]);
+  desk.step({ type: 'lost' });
+  expect(desk.replica.joinPayload()).toMatchObject({ patterns: [kept, left] });
+});
+
+test('given a server that does not name what it denies, then what the join has left out is asked for, and what it has not counts as held', () => {
+  const desk = new Desk({ patterns: [kept, left] });
+  desk.join({ patterns: [kept] });
+  desk.message('catch_up_complete', { through_seq: 0 });
+  expect(desk.pushes).toMatchObject([{ event: 'scope', payload: { add: [left] } }]);
+  const other = new Desk({ patterns: [kept, left] });
+  other.join({ patterns: [kept, left] });
+  expect(other.replica.status()).toMatchObject({ held: [kept, left], denied: [] });
+});

@@ -81,6 +81,8 @@ export type JoinReply = LegacyJoinReply & {
   readonly patterns: readonly Glob[] | null;
   /** Stands for the read rules alone, whatever the patterns; null: not told. Beside what stores.md §10.1 has. */
   readonly rights: string | null;
+  /** What of the patterns can match nothing that may be read, and is not in `patterns`; null: nothing, or not told. */
+  readonly denied: readonly Glob[] | null;
   readonly sync: 'tail' | 'snapshot';
   /** A {@link SnapshotReason}, or one of a later version. */
   readonly why: string | null;
@@ -109,6 +111,7 @@ const joinReply: Shape<JoinReply> = {
   scope: isString,
   patterns: orNull(isGlobs),
   rights: orNull(isString),
+  denied: orNull(isGlobs),
   sync: oneOf('tail', 'snapshot'),
   why: orNull(isString),
   oldest_seq: isCount,

@@ -1,5 +1,6 @@
 import { countIn, type PathGrants, type Scope } from '@holdfast/engine/data';
 import {
+  type Glob,
   isRefusal,
   type JoinRequest,
   type Limits,
@@ -51,19 +52,26 @@ async function findStore(storage: Storage, ref: string): Promise<StoreRow | null
   return name === null ? null : storage.stores.find(name);
 }
 
+/** What a join asks for: of that, what may be read in part at least, and what cannot match anything readable. */
+export type Asked = {
+  readonly request: JoinRequest;
+  readonly patterns: readonly Glob[];
+  readonly denied: readonly Glob[];
+};
+
 /** Reads a join payload; there must be something that the principal may read of what it asks for (stores.md §10.4.1). */
 export function readJoining(
   payload: unknown,
   { dialect, readable }: { readonly dialect: 3 | 4; readonly readable: Scope },
   limits: Limits,
-): JoinRequest | Refusal {
+): Asked | Refusal {
   const request = readJoin(payload, dialect, limits);
   if (isRefusal(request)) return request;
-  const patterns = request.patterns ?? everything;
-  const [first] = patterns;
-  if (first === undefined || unreadable(patterns, readable).length < patterns.length) {
-    return request;
-  }
+  const asked = request.patterns ?? everything;
+  const denied = new Set(unreadable(asked, readable));
+  const patterns = asked.filter((each) => !denied.has(each));
+  const [first] = asked;
+  if (first === undefined || patterns.length > 0) return { request, patterns, denied: [...denied] };
   return refuse('path_not_allowed', {
     path: first,
     message: 'The path rules of this token let it read nothing of this.',
@@ -75,6 +83,7 @@ export type Joiner = {
   readonly host: StoreHost;
   readonly dialect: 3 | 4;
   readonly scope: ChannelScope;
+  readonly denied: JoinPlan['denied'];
   readonly stale: boolean;
   /** What it has was rendered by nobody who may say so, or altered since (records.md §18). */
   readonly forged?: boolean;
@@ -86,9 +95,9 @@ export async function planJoin(
   joiner: Joiner,
   request: JoinRequest,
 ): Promise<JoinPlan> {
-  const { host, dialect, scope } = joiner;
+  const { host, dialect, scope, denied } = joiner;
   const silent = scope.patterns.length === 0;
-  const base = { scope, last: request.lastSeq };
+  const base = { scope, denied, last: request.lastSeq };
   const resumed = silent ? null : resumable(room, joiner, request);
   if (resumed !== null) return { ...base, ...resumed, from: 0, why: 'fresh', unconfirmed: false };
   const why = silent ? null : reason(joiner, request);
@@ -195,6 +204,7 @@ export function joinResponse(
     scope: scopeName(plan.scope, plan.sight?.account),
     patterns: plan.scope.patterns,
     rights: rightsOf(grants?.read),
+    ...(plan.denied.length > 0 && { denied: plan.denied }),
     sync: plan.snapshot === null ? 'tail' : 'snapshot',
     why: plan.why,
     oldest_seq: host.oldestSeq,

@@ -1,17 +1,10 @@
 import type { PathGrants } from '@holdfast/engine/data';
-import {
-  type DeviceId,
-  HoldfastError,
-  isRefusal,
-  type JoinRequest,
-  type Refusal,
-  refuse,
-} from '@holdfast/protocol';
+import { type DeviceId, HoldfastError, isRefusal, type Refusal, refuse } from '@holdfast/protocol';
 import { grantsOf, type Principal } from '../access/index.ts';
 import type { StoreHold } from '../host/stores.ts';
-import { admit, planJoin, readJoining } from './join.ts';
+import { admit, type Asked, planJoin, readJoining } from './join.ts';
 import type { SocketRoom } from './room.ts';
-import { accountIn, channelScope, everything } from './scope.ts';
+import { accountIn, channelScope } from './scope.ts';
 import type { JoinPlan } from './terms.ts';
 import type { Viewer } from './viewers.ts';
 
@@ -45,8 +38,8 @@ export async function joinStore(
   if (limited !== null) return limited;
   const byRules = pathGrants(principal, dialect);
   const { read: readable } = byRules ?? everyGrant;
-  const request = readJoining(payload, { dialect, readable }, room.limits);
-  if (isRefusal(request)) return request;
+  const asked = readJoining(payload, { dialect, readable }, room.limits);
+  if (isRefusal(asked)) return asked;
   const held = await holdStore(room, row.id);
   if (isRefusal(held)) return held;
   let hold = held;
@@ -55,7 +48,7 @@ export async function joinStore(
     hold = looking.hold;
     const grants = veiled(byRules, looking.viewer);
     const settling = { ...joining, ...looking, grants: grants ?? everyGrant };
-    const plan = await settle(room, settling, request);
+    const plan = await settle(room, settling, asked);
     if (!hold.host.stopped) return { hold, grants, plan };
   } catch (error) {
     hold.release();
@@ -120,15 +113,19 @@ async function settle(
     readonly grants: PathGrants;
     readonly viewer: Viewer | null;
   },
-  request: JoinRequest,
+  { request, patterns, denied }: Asked,
 ): Promise<JoinPlan> {
   const { dialect, deviceId, grants, principal, viewer } = joining;
   const { host } = joining.hold;
   await host.refresh();
-  const scope = channelScope(request.patterns ?? everything, grants.read);
+  const scope = channelScope(patterns, grants.read);
   if (dialect === 4) {
     const { forged, outline } = room.seeds.judge(principal.subject, host.row.name, request);
-    const plan = await planJoin(room, { host, dialect, scope, stale: false, forged }, request);
+    const plan = await planJoin(
+      room,
+      { host, dialect, scope, denied, stale: false, forged },
+      request,
+    );
     if (viewer === null) return plan;
     const account = viewer.account(accountIn(request.scope), request.lastSeq);
     return { ...plan, outline, sight: { viewer, account } };
@@ -142,7 +139,7 @@ async function settle(
     (record === null ||
       (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash));
   const stale = !known && request.lastSeq > 0;
-  const plan = await planJoin(room, { host, dialect, scope, stale }, request);
+  const plan = await planJoin(room, { host, dialect, scope, denied, stale }, request);
   const { unconfirmed } = plan;
   await devices.put(name, deviceId, { incarnation, scope: scope.hash, unconfirmed });
   return plan;

@@ -1,5 +1,5 @@
 import type { PathGrants, Tree } from '@holdfast/engine/data';
-import type { Codec, DeviceId, Seq, SnapshotReason } from '@holdfast/protocol';
+import type { Codec, DeviceId, Glob, Seq, SnapshotReason } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
@@ -27,6 +27,8 @@ export type JoinPlan = {
   readonly why: SnapshotReason | null;
   /** The part that the client has from the join on; without patterns it hears nothing, and has its writes answered. */
   readonly scope: ChannelScope;
+  /** What else it asked for, and may read nothing of. */
+  readonly denied: readonly Glob[];
   /** A capver-3 device must confirm the snapshot (§9.4.3). */
   readonly unconfirmed: boolean;
   /** The client's cursor as it said it. */

@@ -276,3 +276,44 @@ test('S102 a capver-3 client that starts over is told what was deleted meanwhile
     ['delete', 'w'],
   ]);
 });
+
+test('S83 S102 a join is told which of its patterns can match nothing that may be read, and is as one without them', async () => {
+  let known = reading(['a/**']);
+  const { joined, connect } = await world({
+    authenticate: async (credentials) => principals(known)(credentials),
+  });
+  const owner = await joined({ device: 'w' });
+  await put(owner, 'a/x', 1);
+  await put(owner, 'b/x', 'hush');
+  const patterns = ['b/**', '*/y', 'a/**', 'c', 'b/**'];
+  const join = async (payload: object, capver = '4') => {
+    const peer = await connect({ token: 'me', capver, device: capver });
+    const { response } = await peer.join(topic, { last_store_seq: 0, ...payload });
+    await peer.caughtUp();
+    return { peer, response };
+  };
+  const { peer, response } = await join({ patterns });
+  expect(response).toMatchObject({ patterns: ['*/y', 'a/**'], denied: ['b/**', 'c'] });
+  const replica = new PartReplica();
+  replica.take(peer);
+  expect(replica.values).toEqual({ 'a/x': 1 });
+  // One that asks for no more than it may read resumes what this one has, and is told of nothing.
+  for (const again of [['*/y', 'a/**'], patterns]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const resumed = await join(replica.join(again));
+    expect(resumed.response).toMatchObject({ scope: replica.scope, sync: 'tail' });
+    expect('denied' in resumed.response).toBe(again === patterns);
+  }
+  // A push that asks for it is answered alike, and is no way around.
+  const pushed = await peer.ask(topic, 'scope', { add: ['b/**', 'a/x'] });
+  expect(pushed.response).toMatchObject({ patterns: ['*/y', 'a/**', 'a/x'], denied: ['b/**'] });
+  expect('denied' in (await join({}, '3')).response).toBe(false);
+  expect('denied' in (await join({ patterns: [] })).response).toBe(false);
+  known = reading(['a/**', 'b/**']);
+  const more = await join(replica.join(patterns));
+  expect(more.response).toMatchObject({
+    why: 'scope',
+    patterns: ['b/**', '*/y', 'a/**'],
+    denied: ['c'],
+  });
+});

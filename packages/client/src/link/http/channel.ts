@@ -106,6 +106,7 @@ export class HttpChannel {
       incarnation,
       scope: '',
       rights: null,
+      denied: null,
       patterns: [],
       sync: 'tail',
       why: null,

@@ -76,4 +76,43 @@ describe('undo', () => {
     await undo.undo()?.committed;
     await expect.poll(() => all(other)).toMatchObject({ same: 1, title: 'Mine' });
   });
+
+  it('of a group takes back what nobody else has touched, where others have added to a total of it meanwhile (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    await other.put('out/0', 'old').committed;
+    await other.increment('left', 10).committed;
+    await expect.poll(() => store.get('left')).toBe(10);
+    const undo = undoManager(store);
+    valve.down();
+    await other.increment('left', 5).committed;
+    const [spent] = undo.group(() => [
+      store.increment('left', -2),
+      store.put('out/0', 'mine'),
+      store.put('out/1', { by: 'me' }),
+    ]);
+    valve.up();
+    await store.settled();
+    expect((await spent?.committed)?.rebasedOver).toHaveLength(1);
+    await undo.undo()?.committed;
+    await expect.poll(() => all(other)).toEqual({ left: 15, 'out/0': 'old' });
+  });
+
+  it('of a group refuses where somebody else came first at a leaf of it, and names that one (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    await other.put('out', { a: 1, b: 1 }).committed;
+    await expect.poll(() => store.get('out')).toEqual({ a: 1, b: 1 });
+    const undo = undoManager(store);
+    valve.down();
+    await other.put('out/b', 2).committed;
+    undo.group(() => [store.put('out/a', 3), store.put('out/b', 3)]);
+    valve.up();
+    await store.settled();
+    expect(() => undo.undo()).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ path: 'out/b' }) }),
+    );
+    undo.drop();
+    expect(all(store)).toEqual({ 'out/a': 3, 'out/b': 3 });
+  });
 });

@@ -1,4 +1,4 @@
-import type { Path } from '@holdfast/protocol';
+import { isAncestor, type Path } from '@holdfast/protocol';
 import { beforeBoth, isPlain, sameLeaf } from './capture.ts';
 import type { Fate, LeafChange, Step } from './types.ts';
 
@@ -26,6 +26,8 @@ export class Group {
 class Writes implements Step {
   readonly #roots = new Set<Path>();
   readonly #decided = new Set<Fate>();
+  /** Where writes went that came behind those of others. */
+  readonly #rebased = new Set<Path>();
   readonly #done = new Sum();
   /** From the first one that is not decided on. */
   #open: Step[] = [];
@@ -56,6 +58,16 @@ class Writes implements Step {
     return fates.has('pending') ? 'pending' : 'committed';
   };
 
+  /** Where a part was refused, nothing is sure. */
+  readonly isRebasedAt = (path: Path): boolean => {
+    this.#look();
+    const fates = this.#open.map((write) => write.fate());
+    if (this.#decided.has('refused') || fates.includes('refused')) return true;
+    const open = this.#open.filter((_, at) => fates[at] === 'rebased');
+    const roots = [...this.#rebased, ...open.flatMap((write) => write.roots)];
+    return roots.some((root) => root === path || isAncestor(root, path) || isAncestor(path, root));
+  };
+
   add(write: Step): void {
     for (const root of write.roots) this.#roots.add(root);
     this.#open.push(write);
@@ -66,9 +78,10 @@ class Writes implements Step {
 
   #look(): void {
     let count = 0;
-    for (const { changes, fate } of this.#open) {
+    for (const { changes, fate, roots } of this.#open) {
       const now = fate();
       if (now === 'pending') break;
+      if (now === 'rebased') for (const root of roots) this.#rebased.add(root);
       this.#done.add(changes, now);
       this.#decided.add(now);
       count += 1;

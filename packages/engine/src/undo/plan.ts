@@ -33,6 +33,7 @@ class Plan {
   conflict: Refusal | null = null;
   readonly #view: UndoView;
   readonly #isRebased: boolean;
+  readonly #isRebasedAt: (path: Path) => boolean;
   /** What the step left, by path. */
   readonly #after = new Map<Path, Leaf>();
   readonly #deletes: Write[] = [];
@@ -41,9 +42,10 @@ class Plan {
   readonly #members = new Map<Path, [Member, ...Member[]]>();
   readonly #conditions = new Map<string, Precondition>();
 
-  constructor({ changes, roots, fate }: Step, view: UndoView) {
+  constructor({ changes, roots, fate, isRebasedAt = () => true }: Step, view: UndoView) {
     this.#view = view;
     this.#isRebased = fate() === 'rebased';
+    this.#isRebasedAt = (path) => this.#isRebased && isRebasedAt(path);
     for (const { path, after } of changes) if (after !== undefined) this.#after.set(path, after);
     const rest = this.#restoreWholes(changes, roots);
     for (const change of rest) this.#restore(change);
@@ -118,7 +120,7 @@ class Plan {
     const { path, before, after } = change;
     const now = this.#view.leaf(path);
     const restoration = restore(change, now);
-    if (restoration === null || (restoration.exact && this.#isRebased)) {
+    if (restoration === null || (restoration.exact && this.#isRebasedAt(path))) {
       this.#refuse(path);
       return;
     }

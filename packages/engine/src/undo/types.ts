@@ -29,4 +29,6 @@ export type Step = {
   /** The paths that were written. */
   readonly roots: readonly Path[];
   readonly fate: () => Fate;
+  /** Of a `rebased` step: whether others may have come before it at a path. Default: at each. */
+  readonly isRebasedAt?: (path: Path) => boolean;
 };

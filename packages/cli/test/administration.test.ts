@@ -81,7 +81,7 @@ test(
     for (const list of ['', ' , ']) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       const { code, error } = await as('dev', 'tokens', 'create', '--store', list);
-      expect([code, error['message']]).toEqual([2, '--store names no store.']);
+      expect([code, error['message']]).toEqual([2, '--store is an empty list.']);
     }
     expect((await as('dev', 'tokens')).rows).toEqual(before.rows);
   },

@@ -8,7 +8,7 @@ import { textOf } from '../fields.ts';
 import { dataArg, withStorage } from '../offline.ts';
 import { printable } from '../output.ts';
 import { readStoreName } from '../store-name.ts';
-import { readDuration, readList } from '../values.ts';
+import { readDuration, readList, readSome } from '../values.ts';
 
 type Wanted = {
   readonly name: string;
@@ -91,12 +91,9 @@ export const command: Command = defineCommand({
   },
 });
 
-/** A list that is given and names nothing, as that of a variable that is not set, is not to open all stores. */
 function readStores(text: string | undefined): Wanted['stores'] {
   if (text === undefined) return [];
-  const names = readList(text).map(readStoreName);
-  if (names.length > 0) return names;
-  throw misuse('--store names no store.', 'Without it the token opens all stores.');
+  return readSome(text, '--store', 'the token opens all stores').map(readStoreName);
 }
 
 type Made = { readonly id: string; readonly token: string };

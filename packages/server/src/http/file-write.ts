@@ -13,8 +13,8 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
-import { forStreams, lively } from './lively.ts';
-import { chargeWrite, needValid, readableIn } from './identify.ts';
+import { forStreams, lively, whileAllowed } from './lively.ts';
+import { chargeWrite, isShutOut, needValid, readableIn } from './identify.ts';
 import { paramOf } from './query.ts';
 import { type Piece, readPiece } from './ranges.ts';
 
@@ -94,24 +94,30 @@ async function checkSpace(
 
 async function receive(
   c: Context,
-  { files }: HttpDeps,
+  deps: HttpDeps,
   { target, hash, replaced }: Coming,
 ): Promise<PieceOutcome> {
+  const { files } = deps;
   const content = await files.intake
-    .receive(target.row.id, bodyOf(c), { expected: hash, replaced })
+    .receive(target.row.id, bodyOf(c, deps, target), { expected: hash, replaced })
     .catch((error: unknown) => fail(files, target, error));
   return content === null ? { status: 'digest_mismatch' } : { status: 'kept', content };
 }
 
 async function receivePiece(
   c: Context,
-  { files }: HttpDeps,
+  deps: HttpDeps,
   { target, hash, replaced, piece }: Coming & { readonly piece: Piece },
 ): Promise<PieceOutcome> {
   if (hash === null) throw invalid('A Content-Range needs the header Holdfast-Content-Hash.');
+  const { files } = deps;
+  const { principal } = target;
   const { range, total } = piece;
-  const key = { storeId: target.row.id, subject: target.principal.subject, hash, replaced };
-  const bytes = range && { from: range.start, bytes: bodyOf(c, range.end - range.start) };
+  const key = { storeId: target.row.id, subject: principal.subject, hash, replaced };
+  const bytes = range && {
+    from: range.start,
+    bytes: bodyOf(c, deps, { principal, length: range.end - range.start }),
+  };
   return files.intake
     .piece(key, bytes, total)
     .catch((error: unknown) => fail(files, target, error));
@@ -287,9 +293,14 @@ function pieceOf(c: Context): Piece | null {
 }
 
 /** The bytes of the body; it ends with an error where they stop coming, or are not as many as were announced. */
-async function* bodyOf(c: Context, length?: number): AsyncIterable<Uint8Array> {
+async function* bodyOf(
+  c: Context,
+  deps: HttpDeps,
+  { principal, length }: { readonly principal: Principal; readonly length?: number },
+): AsyncIterable<Uint8Array> {
   let size = 0;
-  for await (const bytes of lively(c.req.raw.body, forStreams)) {
+  const coming = lively(c.req.raw.body, forStreams);
+  for await (const bytes of whileAllowed(coming, () => isShutOut(deps, c, principal))) {
     size += bytes.byteLength;
     if (length !== undefined && size > length) throw invalid('The body is longer than its range.');
     yield bytes;

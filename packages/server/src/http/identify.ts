@@ -193,6 +193,16 @@ export async function stillValid(
   return verdict === 'valid';
 }
 
+/** Whether its principal has been shut out of a request that goes on; where nobody can be asked, that is not known. */
+export async function isShutOut(
+  deps: Pick<HttpDeps, 'access'>,
+  c: Context,
+  principal: Principal,
+): Promise<boolean> {
+  const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'unknown');
+  return verdict === 'invalid' || verdict === 'changed';
+}
+
 /** Ends a request that has taken long unless it is still its principal's to make (stores.md §11.3). */
 export async function needValid(deps: HttpDeps, c: Context, principal: Principal): Promise<void> {
   const looking = deps.access.recheck(credentialsOf(c), principal);

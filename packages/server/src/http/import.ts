@@ -17,13 +17,13 @@ import { noteAct } from './audit.ts';
 import { needPlain } from './body.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, needScope, needValid, tellRate } from './identify.ts';
+import { identify, isShutOut, needScope, needValid, tellRate } from './identify.ts';
 import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
 import { ImportMemory } from './import-memory.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { beyondRoom } from './import-room.ts';
 import { tarLines } from './import-tar.ts';
-import { forStreams, lively } from './lively.ts';
+import { forStreams, lively, whileAllowed } from './lively.ts';
 import { queryOf } from './query.ts';
 import { storeOf } from './store-of.ts';
 
@@ -77,7 +77,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
         tellRate(c, deps.rates.writes(principal));
         return { status: wanted.isAtomic && !report.ok ? 422 : 200, report };
       });
-    return keys.perform(c, { principal, storeId: row.id, body: bodyOf(c), take });
+    return keys.perform(c, { principal, storeId: row.id, body: bodyOf(c, deps, principal), take });
   });
 }
 
@@ -368,10 +368,10 @@ function readWanted(c: Context, principal: Principal): Wanted {
   };
 }
 
-function bodyOf(c: Context): AsyncIterable<Uint8Array> {
+function bodyOf(c: Context, deps: HttpDeps, principal: Principal): AsyncIterable<Uint8Array> {
   const { body } = c.req.raw;
   if (body === null) throw new Problem(400, 'empty_body');
-  return lively(body, forStreams);
+  return whileAllowed(lively(body, forStreams), () => isShutOut(deps, c, principal));
 }
 
 async function* bounded(

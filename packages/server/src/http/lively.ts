@@ -1,4 +1,6 @@
-import { Problem } from './errors.ts';
+import { refuse } from '@holdfast/protocol';
+
+import { Problem, refused } from './errors.ts';
 
 /** How patient a server is with a body. */
 export type Patience = {
@@ -34,6 +36,32 @@ export async function* lively(
     }
   } finally {
     reader.cancel().catch(() => undefined);
+  }
+}
+
+/** So often it is asked whether a body is still its sender's to send. */
+const LOOK_MS = 5000;
+
+/**
+ * The same pieces, until `isOver` says that there are to be no more: who is shut out while a body comes would go on for as
+ * long as it has bytes (stores.md §11.3). Nothing waits for the answer.
+ */
+export async function* whileAllowed(
+  pieces: AsyncIterable<Uint8Array>,
+  isOver: () => Promise<boolean>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let due = performance.now() + LOOK_MS;
+  let wasOver = false;
+  for await (const piece of pieces) {
+    if (wasOver) throw refused(refuse('unauthorized'));
+    if (performance.now() >= due) {
+      due = Infinity;
+      void isOver().then((over) => {
+        wasOver = over;
+        due = performance.now() + LOOK_MS;
+      });
+    }
+    yield piece;
   }
 }
 

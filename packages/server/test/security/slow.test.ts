@@ -128,6 +128,34 @@ test.each([
   },
 );
 
+test.each([
+  ['POST', '/api/stores/acme/blog/import?headerless=slash', 'application/x-ndjson'],
+  ['POST', '/api/stores/acme/blog/import?headerless=slash&mode=atomic', 'application/x-ndjson'],
+  ['PUT', '/api/stores/acme/blog/files/a', 'text/plain'],
+])(
+  'S101 the body of %s %s that goes on after its token was revoked is read no further',
+  async (method, path, type) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const { answer, home, tokenId, send } = await stalled(method, path, type);
+      const heard: number[] = [];
+      void answer.then((response) => heard.push(response.status));
+      const drip = async (): Promise<void> => {
+        send('no line\n');
+        await vi.advanceTimersByTimeAsync(6000);
+        await new Promise(setImmediate);
+      };
+      for (let i = 0; i < 30; i++) await drip();
+      expect(heard).toEqual([]);
+      await home.tokens.revoke(tokenId);
+      while (heard.length === 0) await drip();
+      expect(heard).toEqual([401]);
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
+
 test('an upload that stops halfway leaves no file behind', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {

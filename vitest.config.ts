@@ -67,6 +67,7 @@ export default defineConfig({
             'examples/*/test/**/*.test.ts',
             'simulation/**/*.test.ts',
             'tools/**/*.test.ts',
+            'bench/**/*.test.ts',
           ],
           exclude: [...clean, ...alone, ...ordeals],
           maxWorkers: availableParallelism(),

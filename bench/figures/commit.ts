@@ -1,6 +1,8 @@
 import type { Figure } from '../figure.ts';
+import type { Witness } from '../history/testimony.ts';
+import { judged } from '../history/judged.ts';
 import { Writer } from '../load/writers.ts';
-import { start } from '../servers/process.ts';
+import { type Running, start } from '../servers/process.ts';
 
 const WRITERS = 16;
 const WINDOW = 64;
@@ -14,12 +16,19 @@ export const commit: Figure = {
   goal: { ratio: 0.35, at: 'least' },
   measure: async (quick) => {
     const seconds = quick ? 0.3 : 3;
-    return { ours: await throughServer(seconds), limit: await throughSqlite(seconds) };
+    const ours = await judged(
+      { writesCommitted: (WRITERS * WINDOW) / 4, bookmarks: 1 },
+      (server, witnesses) => throughServer(server, seconds, witnesses),
+    );
+    return { ours, limit: await throughSqlite(seconds) };
   },
 };
 
-async function throughServer(seconds: number): Promise<number> {
-  const server = await start('holdfast');
+async function throughServer(
+  server: Running,
+  seconds: number,
+  witnesses: Witness[],
+): Promise<number> {
   const names = Array.from({ length: WRITERS }, (_, index) => `d${index}`);
   const writers = await Promise.all(
     names.map((name) => Writer.open(server.port, name, VALUE_BYTES)),
@@ -39,8 +48,10 @@ async function throughServer(seconds: number): Promise<number> {
   const after = writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
   const rate = (after - before) / ((performance.now() - startedAt) / 1000);
   open = false;
-  for (const writer of writers) writer.close();
-  await server.stop();
+  for (const writer of writers) {
+    witnesses.push(() => writer.testimony());
+    writer.close();
+  }
   return rate;
 }
 

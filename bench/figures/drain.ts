@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Client, createClient, type Store } from '@holdfast/client';
+import { type Client, createClient, type Receipt, type Store } from '@holdfast/client';
 import { sqlite } from '@holdfast/client/cache/sqlite';
-import type { Figure } from '../figure.ts';
-import { start } from '../servers/process.ts';
+import type { Figure, Round } from '../figure.ts';
+import { judged } from '../history/judged.ts';
+import { leftWrites, storeTestimony, type Witness } from '../history/testimony.ts';
+import type { Running } from '../servers/process.ts';
 
 const WRITES = 4000;
 
@@ -21,60 +23,75 @@ export const drain: Figure = {
   unit: 'writes/s',
   against: 'the same writes made while connected, with a cache too',
   goal: { ratio: 0.8, at: 'least' },
-  measure: async (quick) => {
+  measure: (quick) => {
     const count = quick ? 500 : WRITES;
-    const server = await start('holdfast');
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-drain-'));
-    const open = (file: string, webSocket: typeof WebSocket): Client =>
-      createClient({
-        url: `ws://127.0.0.1:${server.port}`,
-        webSocket,
-        token: 'bench',
-        cache: sqlite(join(folder, file)),
-        onError: () => undefined,
-      });
-    try {
-      const limit = await direct(open('direct.db', WebSocket), count);
-      await leave(open('drain.db', NoSocket), count);
-      return { ours: await drained(open('drain.db', WebSocket), count), limit };
-    } finally {
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
-    }
+    // The log holds all of both lives' writes: as many as were made, and none twice.
+    const minimum = { ops: 2 * count, writesCommitted: count, bookmarks: 3 };
+    return judged(minimum, (server, witnesses) => bothWays(server, count, witnesses));
   },
 };
 
-async function direct(client: Client, count: number): Promise<number> {
+async function bothWays(server: Running, count: number, witnesses: Witness[]): Promise<Round> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-drain-'));
+  const open = (file: string, webSocket: typeof WebSocket): Client =>
+    createClient({
+      url: `ws://127.0.0.1:${server.port}`,
+      webSocket,
+      token: 'bench',
+      cache: sqlite(join(folder, file)),
+      onError: () => undefined,
+    });
+  try {
+    const limit = await direct(open('direct.db', WebSocket), count, witnesses);
+    witnesses.push(await leave(open('drain.db', NoSocket), count));
+    return { ours: await drained(open('drain.db', WebSocket), count, witnesses), limit };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function direct(client: Client, count: number, witnesses: Witness[]): Promise<number> {
   const store = client.store('bench/main');
   await store.ready;
   const startedAt = performance.now();
-  void write(store, count);
+  const receipts = write(store, count);
   await store.settled();
   const seconds = (performance.now() - startedAt) / 1000;
+  const testimony = storeTestimony('connected', store, { receipts });
+  witnesses.push(() => testimony);
   await client.close();
   return count / seconds;
 }
 
 /** Fills an outbox, and ends. */
-async function leave(client: Client, count: number): Promise<void> {
-  await write(client.store('bench/main'), count);
+async function leave(client: Client, count: number): Promise<Witness> {
+  const receipts = write(client.store('bench/main'), count);
+  await receipts.at(-1)?.durable;
   await client.close();
+  return leftWrites(
+    'left',
+    receipts.map(({ opId }) => opId),
+  );
 }
 
-async function drained(client: Client, count: number): Promise<number> {
+async function drained(client: Client, count: number, witnesses: Witness[]): Promise<number> {
   const store = client.store('bench/main');
   const startedAt = performance.now();
   await store.ready;
   await store.settled();
   const seconds = (performance.now() - startedAt) / 1000;
   const { seq } = store.status.get();
+  const testimony = storeTestimony('drained', store);
+  witnesses.push(() => testimony);
   await client.close();
   if (seq < 2 * count) throw new Error(`only ${seq - count} of ${count} writes arrived`);
   return count / seconds;
 }
 
-/** Resolves when all of them are in the cache. */
-function write(store: Store, count: number): Promise<void> {
-  for (let index = 1; index < count; index += 1) store.put(`notes/n${index}`, `value ${index}`);
-  return store.put('notes/n0', 'value 0').durable;
+/** All of them are in the cache when the last is durable. */
+function write(store: Store, count: number): readonly Receipt[] {
+  return Array.from({ length: count }, (_, index) => {
+    const at = (index + 1) % count;
+    return store.put(`notes/n${at}`, `value ${at}`);
+  });
 }

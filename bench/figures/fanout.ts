@@ -1,6 +1,8 @@
 import { WebSocket } from 'ws';
 import type { Figure } from '../figure.ts';
-import { Audience } from '../load/audience.ts';
+import { judged } from '../history/judged.ts';
+import { readerTestimony } from '../history/wire.ts';
+import { Audience, everything } from '../load/audience.ts';
 import { topic, Writer } from '../load/writers.ts';
 import { start } from '../servers/process.ts';
 
@@ -74,20 +76,27 @@ type Side = {
 async function withStore(
   count: number,
   run: (side: Side) => Promise<number>,
-  patternsOf?: (index: number) => readonly string[],
+  patternsOf: (index: number) => readonly string[] = everything,
 ): Promise<number> {
-  const server = await start('holdfast');
-  const audience = await Audience.ofStore(server.port, count, patternsOf);
-  const writer = await Writer.open(server.port, 'w', VALUE.length);
-  const rate = await run({
-    audience,
-    publish: (value) => writer.write(value),
-    onProgress: (progressed) => (writer.onAcknowledged = progressed),
+  return judged({ writesCommitted: 20, events: 20 }, async (server, witnesses) => {
+    const audience = await Audience.ofStore(server.port, count, patternsOf);
+    const writer = await Writer.open(server.port, 'w', VALUE.length);
+    const rate = await run({
+      audience,
+      publish: (value) => writer.write(value),
+      onProgress: (progressed) => (writer.onAcknowledged = progressed),
+    });
+    // The others only count, and each has counted what it was to hear.
+    const [reader] = audience.readers;
+    const joined = { patterns: patternsOf(0), from: 0 };
+    witnesses.push(
+      () => writer.testimony(),
+      () => readerTestimony('r0', reader?.kept() ?? [], joined),
+    );
+    writer.close();
+    audience.close();
+    return rate;
   });
-  writer.close();
-  audience.close();
-  await server.stop();
-  return rate;
 }
 
 async function withBare(count: number, run: (side: Side) => Promise<number>): Promise<number> {

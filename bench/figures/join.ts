@@ -1,9 +1,10 @@
-import { rmSync } from 'node:fs';
-import { createClient } from '@holdfast/client';
+import { type Client, createClient } from '@holdfast/client';
 import type { Figure, Round } from '../figure.ts';
+import { judged, type Measure } from '../history/judged.ts';
+import { storeTestimony, type Witness } from '../history/testimony.ts';
+import { readerTestimony } from '../history/wire.ts';
 import { rawJoin } from '../load/raw-join.ts';
 import { seed } from '../load/seed.ts';
-import { type Running, start } from '../servers/process.ts';
 
 const LEAVES = 100_000;
 const BLOCK_MS = 50;
@@ -16,14 +17,20 @@ export const join: Figure = {
   against: 'JSON.parse of the same bytes',
   goal: { ratio: 4, at: 'most' },
   measure: (quick) =>
-    withServer(quick, async (server) => {
+    withServer(quick, async (server, witnesses) => {
       // The store is open and the code is warm on both sides, as where they have run for a while: it is after ten joins.
-      for (let warm = 0; warm < (quick ? 1 : 10); warm += 1) await clientJoin(server.port);
+      for (let warm = 0; warm < (quick ? 1 : 10); warm += 1) {
+        const { client } = await clientJoin(server.port);
+        await client.close();
+      }
       const { frames } = await rawJoin(server.port, { last_store_seq: 0 });
-      const ours = await clientJoin(server.port);
+      const joined = await clientJoin(server.port);
       const startedAt = performance.now();
       for (const text of frames) JSON.parse(text);
-      return { ours, limit: performance.now() - startedAt };
+      const limit = performance.now() - startedAt;
+      await joined.leave(witnesses);
+      witnesses.push(() => readerTestimony('bare', frames, { patterns: ['**'], from: 0 }));
+      return { ours: joined.ms, limit };
     }),
 };
 
@@ -34,11 +41,13 @@ export const joinBlock: Figure = {
   against: `${BLOCK_MS} ms`,
   goal: { ratio: 1, at: 'most' },
   measure: (quick) =>
-    withServer(quick, async (server) => {
-      await clientJoin(server.port);
+    withServer(quick, async (server, witnesses) => {
+      await (await clientJoin(server.port)).client.close();
       await server.ask('reset');
-      await clientJoin(server.port);
-      return { ours: await server.ask('block'), limit: BLOCK_MS };
+      const joined = await clientJoin(server.port);
+      const ours = await server.ask('block');
+      await joined.leave(witnesses);
+      return { ours, limit: BLOCK_MS };
     }),
 };
 
@@ -49,29 +58,44 @@ export const open: Figure = {
   against: `${OPEN_MS} ms`,
   goal: { ratio: 1, at: 'most' },
   measure: (quick) =>
-    withServer(quick, async (server) => {
-      const { ms } = await rawJoin(server.port, { last_store_seq: 0, patterns: [] });
+    withServer(quick, async (server, witnesses) => {
+      const { frames, ms } = await rawJoin(server.port, { last_store_seq: 0, patterns: [] });
+      witnesses.push(() => readerTestimony('bare', frames, { patterns: [], from: 0 }));
       return { ours: ms, limit: OPEN_MS };
     }),
 };
 
-async function withServer(
-  quick: boolean,
-  run: (server: Running) => Promise<Round>,
-): Promise<Round> {
-  const data = await seed(quick ? 10_000 : LEAVES);
-  const server = await start('holdfast', { data });
-  const round = await run(server);
-  await server.stop();
-  rmSync(data, { recursive: true, force: true });
-  return round;
+/** What is there is judged: that the store shows, and tells, the state of its log, all of it. */
+async function withServer(quick: boolean, run: Measure<Round>): Promise<Round> {
+  const { data, testimony } = await seed(quick ? 10_000 : LEAVES);
+  const minimum = { writesCommitted: 1, bookmarks: 1 };
+  return judged(
+    minimum,
+    (server, witnesses) => {
+      witnesses.push(() => testimony);
+      return run(server, witnesses);
+    },
+    data,
+  );
 }
 
-async function clientJoin(port: number): Promise<number> {
+type Joined = {
+  readonly client: Client;
+  readonly ms: number;
+  /** Ends, and can tell then what it showed. */
+  leave(witnesses: Witness[]): Promise<void>;
+};
+
+async function clientJoin(port: number): Promise<Joined> {
   const client = createClient({ url: `ws://127.0.0.1:${port}`, token: 'bench' });
   const startedAt = performance.now();
-  await client.store('bench/main').ready;
+  const store = client.store('bench/main');
+  await store.ready;
   const ms = performance.now() - startedAt;
-  await client.close();
-  return ms;
+  const leave = async (witnesses: Witness[]): Promise<void> => {
+    const testimony = storeTestimony('client', store);
+    witnesses.push(() => testimony);
+    await client.close();
+  };
+  return { client, ms, leave };
 }

@@ -4,7 +4,7 @@ import { start } from '../servers/process.ts';
 
 const LIMIT_KIB = 40;
 
-/** What an idle joined connection costs the server beyond a bare ws connection, in resident memory. */
+/** What an idle joined connection costs the server beyond a bare ws connection, in resident memory; there is no traffic to judge. */
 export const memory: Figure = {
   id: 'memory',
   unit: 'KiB',

@@ -5,7 +5,7 @@ const LARGE_BYTES = 50_000;
 
 /**
  * A WebSocket peer that only counts what it receives, so that a thousand of them cost the load process little. Frames
- * are told apart by their length alone.
+ * are told apart by their length alone; one that keeps them is read when the clock has stopped.
  */
 export class Reader {
   messages = 0;
@@ -13,6 +13,7 @@ export class Reader {
   large = 0;
   readonly #socket: Socket;
   readonly #heard: () => void;
+  #kept: Buffer[] | null = null;
   #rest: Buffer = Buffer.alloc(0);
   #skip = 0;
 
@@ -60,6 +61,24 @@ export class Reader {
     );
   }
 
+  /** Keeps what comes from now on, as it comes: it costs a reference for each piece. */
+  keep(): void {
+    this.#kept = [];
+  }
+
+  /** The text of each message that was kept. */
+  kept(): readonly string[] {
+    const bytes = Buffer.concat(this.#kept ?? []);
+    const texts: string[] = [];
+    for (let at = 0; at < bytes.length;) {
+      const size = frameSize(bytes, at);
+      if (size === null || at + size > bytes.length) break;
+      texts.push(bytes.toString('utf8', at + headSize(bytes, at), at + size));
+      at += size;
+    }
+    return texts;
+  }
+
   /** Whether the connection has ended. */
   get closed(): boolean {
     return this.#socket.destroyed;
@@ -80,6 +99,7 @@ export class Reader {
   }
 
   #take(data: Buffer): void {
+    this.#kept?.push(data);
     if (this.#skip >= data.length) {
       this.#skip -= data.length;
       return;
@@ -113,4 +133,10 @@ function frameSize(bytes: Buffer, at: number): number | null {
   if (short < 126) return 2 + short;
   if (short === 126) return left < 4 ? null : 4 + bytes.readUInt16BE(at + 2);
   return left < 10 ? null : 10 + Number(bytes.readBigUInt64BE(at + 2));
+}
+
+/** How many bytes of a frame come before its payload. */
+function headSize(bytes: Buffer, at: number): number {
+  const short = (bytes[at + 1] ?? 0) & 0x7f;
+  return short < 126 ? 2 : short === 126 ? 4 : 10;
 }

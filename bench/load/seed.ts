@@ -2,12 +2,15 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { start } from '../servers/process.ts';
+import type { Testimony } from '../history/testimony.ts';
 import { Writer } from './writers.ts';
 
 const LEAVES_PER_WRITE = 10_000;
 
-/** Makes a data directory whose store holds so many leaves, and returns it. */
-export async function seed(leaves: number): Promise<string> {
+/** Makes a data directory whose store holds so many leaves, and returns it, and what who wrote them was told. */
+export async function seed(
+  leaves: number,
+): Promise<{ readonly data: string; readonly testimony: Testimony }> {
   const data = mkdtempSync(join(tmpdir(), 'holdfast-seed-'));
   const server = await start('holdfast', { data });
   const writer = await Writer.open(server.port, 'seed', 1);
@@ -20,5 +23,5 @@ export async function seed(leaves: number): Promise<string> {
   }
   writer.close();
   await server.stop();
-  return data;
+  return { data, testimony: writer.testimony() };
 }

@@ -1,4 +1,6 @@
 import { WebSocket } from 'ws';
+import type { Testimony } from '../history/testimony.ts';
+import { writerTestimony } from '../history/wire.ts';
 import { topic } from './join-reply.ts';
 
 export { topic };
@@ -8,12 +10,18 @@ export function mount(device: string): string {
   return `/ws/sync/websocket?token=bench&device_id=${device}&capver=4&vsn=2.0.0`;
 }
 
+const WRITE = '["1","w';
+const SEQ = '"store_seq":';
+
 /** A client that keeps a number of writes in flight. */
 export class Writer {
   readonly #socket: WebSocket;
   readonly #device: string;
   readonly #value: string;
   #sent = 0;
+  /** Which write each reply is of, and its seq: numbers alone, for to keep the texts costs the load process time. */
+  readonly #answered: number[] = [];
+  readonly #seqs: number[] = [];
   acknowledged = 0;
   onAcknowledged: () => void = () => undefined;
 
@@ -35,7 +43,7 @@ export class Writer {
       socket.on('message', (data: Buffer) => {
         const text = data.toString('latin1');
         if (text.includes('catch_up_complete')) resolve(writer);
-        else if (text.startsWith('["1","w')) writer.#replied(text);
+        else if (text.startsWith(WRITE)) writer.#replied(text);
       });
     });
   }
@@ -58,12 +66,19 @@ export class Writer {
     return new Promise((resolve) => (this.onAcknowledged = resolve));
   }
 
+  /** What it wrote, and was told of it. */
+  testimony(): Testimony {
+    return writerTestimony(this.#device, this.#sent, { writes: this.#answered, seqs: this.#seqs });
+  }
+
   close(): void {
     this.#socket.terminate();
   }
 
   #replied(text: string): void {
     if (!text.includes('"status":"ok"')) throw new Error(`a write was refused: ${text}`);
+    this.#answered.push(Number.parseInt(text.slice(WRITE.length), 10));
+    this.#seqs.push(Number.parseInt(text.slice(text.lastIndexOf(SEQ) + SEQ.length), 10));
     this.acknowledged += 1;
     this.onAcknowledged();
   }

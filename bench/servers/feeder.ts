@@ -1,6 +1,7 @@
+import { opTuple } from '@holdfast/protocol';
 import { WebSocketServer } from 'ws';
-import { joinReply } from '../load/join-reply.ts';
-import { topic } from '../load/writers.ts';
+import { fedOp } from '../load/feed.ts';
+import { joinReply, topic } from '../load/join-reply.ts';
 import { serve } from './answers.ts';
 
 /* Speaks as our server would while others write 10,000 leaves a second: frames of 50 ops, 200 times a second. */
@@ -44,11 +45,7 @@ function feed(send: (text: string) => void): NodeJS.Timeout {
 }
 
 function frame(from: number): string {
-  const ops = Array.from({ length: OPS_PER_FRAME }, (_, index) => {
-    const seq = from + index + 1;
-    const path = `rooms/${seq % 2000}/items/${seq % 7}`;
-    return [seq, 'set', path, `value ${seq}`.padEnd(60, '.'), 'feeder', `feeder:s:${seq}`];
-  });
+  const ops = Array.from({ length: OPS_PER_FRAME }, (_, index) => opTuple(fedOp(from + index + 1)));
   const payload = { from_seq: from, to_seq: from + OPS_PER_FRAME, ops };
   return JSON.stringify([null, null, topic, 'events', payload]);
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { HistoryError, isProblems } from '../history/error.ts';
 
 /** A server in a process of its own, on a random port. */
 export type Running = {
@@ -44,6 +45,7 @@ function message(child: ChildProcess): Promise<number> {
     child.once('message', (answer: unknown) => {
       child.off('exit', exited);
       if (typeof answer === 'number') resolve(answer);
+      else if (isProblems(answer)) reject(new HistoryError(answer));
       else reject(new Error(`unexpected answer ${JSON.stringify(answer)}`));
     });
   });

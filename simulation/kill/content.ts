@@ -3,13 +3,16 @@ import { sqlite } from '@holdfast/server/storage/sqlite';
 import { storeName } from '../place.ts';
 
 /** The log and the entries that a server has left behind, as its storage reads them. */
-export async function contentOf(directory: string): Promise<{
+export async function contentOf(
+  directory: string,
+  name: string = storeName,
+): Promise<{
   readonly ops: readonly Op[];
   readonly entries: readonly (readonly [Path, Json])[];
 }> {
   const storage = sqlite({ directory });
   try {
-    const store = await storage.stores.find(asStoreName(storeName));
+    const store = await storage.stores.find(asStoreName(name));
     if (store === null) throw new Error('the store is gone');
     const ops: Op[] = [];
     for (

@@ -77,7 +77,8 @@ export class Writer {
   }
 }
 
-function outcomeOf({ outcome }: Receipt): MadeWrite['outcome'] {
+/** What a client was told of a write. */
+export function outcomeOf({ outcome }: Receipt): MadeWrite['outcome'] {
   if (outcome === null) return 'unknown';
   if (outcome.status === 'refused') return { refused: outcome.reason };
   return { committed: outcome.seq };

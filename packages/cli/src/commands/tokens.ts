@@ -30,10 +30,7 @@ export const command: Command = defineCommand({
   examples: ['holdfast tokens', 'holdfast tokens --data ./data'],
   async run(args, { output, terminal }) {
     if (args.org !== undefined && args.data === undefined) {
-      throw misuse(
-        '--org goes with --data only.',
-        'A server lists the tokens of the org of yours.',
-      );
+      throw misuse('--org goes with --data only.', 'A server lists the tokens of your org.');
     }
     const rows =
       args.data === undefined

@@ -30,9 +30,14 @@ export async function judged<T>(
   try {
     const server = await start('holdfast', { data });
     const witnesses: Witness[] = [];
-    const measured = await measure(server, witnesses);
-    const late = await latecomers(server.port);
-    await server.stop();
+    let measured: T;
+    let late: readonly Testimony[];
+    try {
+      measured = await measure(server, witnesses);
+      late = await latecomers(server.port);
+    } finally {
+      await server.stop();
+    }
     const { ops, entries } = await contentOf(data, 'bench/main');
     const testimonies = [...witnesses.map((witness) => witness()), ...late];
     const truth = new Truth(ops);

@@ -34,13 +34,18 @@ export function problemsOfFeed({ seq: through, entries, rooms: all }: Fed): Prob
 }
 
 function everyOne(rooms: Fed['rooms'], ops: readonly Op[]): Problem[] {
-  const due = new Map<string, Seq[]>(rooms.map((_, room) => [`rooms/${room}`, []]));
-  for (const { seq, path } of ops) due.get(path.slice(0, path.indexOf('/items')))?.push(seq);
+  const due = new Map<string, Op[]>(rooms.map((_, room) => [`rooms/${room}`, []]));
+  for (const op of ops) due.get(op.path.slice(0, op.path.indexOf('/items')))?.push(op);
   return rooms.flatMap((events, room) => {
-    const [told, wanted] = [events.map(({ seq }) => seq), due.get(`rooms/${room}`) ?? []];
-    const isAll = told.length === wanted.length && told.every((seq, at) => seq === wanted[at]);
+    const wanted = due.get(`rooms/${room}`) ?? [];
+    const isAll =
+      events.length === wanted.length &&
+      events.every(({ seq, path, value }, at) => {
+        const op = wanted[at];
+        return seq === op?.seq && path === op.path && value === op.value;
+      });
     if (isAll) return [];
-    const text = `rooms/${room}: ${told.length} events of ${wanted.length} ops, or out of order`;
+    const text = `rooms/${room}: ${events.length} events of ${wanted.length} ops, or others`;
     return [{ word: 'reliable', text }];
   });
 }

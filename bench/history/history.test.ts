@@ -176,6 +176,10 @@ describe('a bare writer of a bench', () => {
   });
 });
 
+function otherwise(events: WatchEvent[]): WatchEvent[] {
+  return events.map((event) => Object.assign({}, event, { value: 'other' }));
+}
+
 describe('a client of a bench', () => {
   it('is found to be wrong when the log is not what it was told, shows, or wrote', async () => {
     const server = createServer({ storage: memory(), authenticate, rates: false });
@@ -201,8 +205,8 @@ describe('a client of a bench', () => {
     expect(words([told([...events, ...events.slice(2)])], log)).toContain('unique');
     const stale = events.map((event) => Object.assign({}, event, { previous: 'stale' }));
     expect(words([told(stale)], log)).toEqual(new Set(['previous']));
-    const otherwise = ops.map((op) => (op.seq === 3 ? { ...op, value: 'other' } : op));
-    expect(words([told(events)], new Truth(otherwise))).toContain('bookmarkable');
+    const others = ops.map((op) => (op.seq === 3 ? { ...op, value: 'other' } : op));
+    expect(words([told(events)], new Truth(others))).toContain('bookmarkable');
     expect(words([told(events)], new Truth(ops.slice(0, 2)))).toContain('once');
     await client.close();
     await server.close();
@@ -227,6 +231,7 @@ describe('a client of a bench', () => {
     expect(found({})).toEqual(new Set());
     expect(inRoom(7, (events) => events.slice(1))).toContain('reliable');
     expect(inRoom(7, (events) => [...events, ...events])).toContain('reliable');
+    expect(inRoom(7, otherwise)).toContain('reliable');
     expect(inRoom(50, (events) => events.toReversed())).toContain('ordered');
     expect(inRoom(50, (events) => [...events, ...(rooms[51] ?? [])])).toContain('filtered');
     expect(found({ entries: fed.entries.slice(1) })).toContain('bookmarkable');

@@ -246,7 +246,7 @@ describe('an upload over the socket', () => {
     await world.refuse(second, { reason: 'unauthorized' });
     const outcomes = await done;
     expect(outcomes).toMatchObject([
-      { ref: 'u1', status: 'error', error: { code: 'chunk too large' } },
+      { ref: 'u1', status: 'error', error: { code: 'chunk_too_large' } },
       { ref: 'u2', status: 'error', error: { code: 'unauthorized' } },
     ]);
   });

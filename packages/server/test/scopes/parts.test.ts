@@ -307,7 +307,7 @@ test('S83 S102 a join is told which of its patterns can match nothing that may b
   // A push that asks for it is answered alike, and is no way around.
   const pushed = await peer.ask(topic, 'scope', { add: ['b/**', 'a/x'] });
   expect(pushed.response).toMatchObject({ patterns: ['*/y', 'a/**', 'a/x'], denied: ['b/**'] });
-  expect('denied' in (await join({}, '3')).response).toBe(false);
+  expect('denied' in (await join({ patterns }, '3')).response).toBe(false);
   expect('denied' in (await join({ patterns: [] })).response).toBe(false);
   known = reading(['a/**', 'b/**']);
   const more = await join(replica.join(patterns));

@@ -1,7 +1,7 @@
 import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
 import { RejectedError } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { Rig, type ViewClient } from './instance-rig.ts';
+import { Gate, Rig, type ViewClient } from './instance-rig.ts';
 
 type Loading = {
   resolve: (value: unknown) => void;
@@ -152,6 +152,75 @@ test('V46 a result that comes when its node has ended changes nothing, not even 
   expect(client.tree).toMatchObject({ c: { profile: { status: 'loading', result: null } } });
   expect([client.items('items', ['c']), rig.of('fault')]).toEqual([[], []]);
 });
+
+/** A view whose command does what a test says, and is done when its gate is opened. */
+function held(loads: Loading[], gate: Gate): ViewDefinition {
+  return loading(loads, {
+    streams: { items: { retain: true, limit: 3 } },
+    mount: (ctx) => {
+      ctx.stream('items').reset([{ id: 1 }, { id: 2 }, { id: 3 }]);
+      return {};
+    },
+    commands: {
+      load: { run: (ctx, options) => ctx.async.start('profile', null, options as object) },
+      list: { run: (ctx, options) => ctx.async.start('list', null, options as object) },
+      slow: {
+        run: async (ctx, act) => {
+          (act as (ctx: ViewContext) => void)(ctx);
+          await gate.opened;
+        },
+      },
+    },
+  });
+}
+
+test.each([
+  {
+    what: 'pushes it on',
+    options: {},
+    items: [4],
+    shown: [{ id: 2, text: 'new' }, { id: 3 }, { id: 4 }],
+  },
+  { what: 'empties it', options: { reset: true }, items: [], shown: [] },
+])(
+  'V38 V46 what a command updates in a list while a load $what is held as clients have it',
+  async ({ options, items, shown }) => {
+    const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
+    const rig = new Rig(held(loads, gate));
+    const client = await rig.open();
+    await client.dispatch('list', options);
+    const slow = client.send('slow', (ctx: ViewContext) => {
+      ctx.stream('items').update({ id: 2, text: 'new' });
+    });
+    loads[0]?.resolve(items.map((id) => ({ id })));
+    await rig.advance(100);
+    gate.open();
+    await slow;
+    let kept: unknown;
+    await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
+    expect([client.items('items'), kept]).toEqual([shown, shown]);
+  },
+);
+
+test.each([
+  { what: 're-start', act: 'start', status: 'loading' },
+  { what: 'cancel', act: 'cancel', status: 'ok' },
+] as const)(
+  'V44 a $what keeps the result that has come while its command ran',
+  async ({ act, status }) => {
+    const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
+    const rig = new Rig(held(loads, gate));
+    const client = await rig.open();
+    await client.dispatch('load');
+    const slow = client.send('slow', (ctx: ViewContext) => ctx.async[act]('profile'));
+    loads[0]?.resolve('first');
+    await rig.advance(100);
+    expect(profile(client)).toMatchObject({ status: 'ok', result: 'first' });
+    gate.open();
+    await slow;
+    expect(profile(client)).toMatchObject({ status, result: 'first', reason: null });
+  },
+);
 
 test('V24 a load that a failed command has started never runs', async () => {
   const loads: Loading[] = [];

@@ -21,3 +21,8 @@ export function asyncValue(
   const size = { weight, height };
   return { run, wire: { [asyncMarker]: true, ...of }, result: of.result, size };
 }
+
+/** Whether a run of it is under way. */
+export function isLoading({ run, wire }: AsyncValue): boolean {
+  return run > 0 && wire['status'] === 'loading';
+}

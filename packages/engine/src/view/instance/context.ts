@@ -10,7 +10,7 @@ import type {
   ViewContext,
   WatchCallback,
 } from '../definition.ts';
-import { asyncValue } from './async-value.ts';
+import { type AsyncValue, asyncValue, isLoading } from './async-value.ts';
 import { asyncCell } from './asyncs.ts';
 import { isAlike } from './equal.ts';
 import { frozen } from './frozen.ts';
@@ -217,8 +217,12 @@ export class Context implements ViewContext {
     this.#act((layer) => {
       const run = world.nextRun();
       const isForgotten = options.reset === true && node.view.async?.[name]?.stream === null;
-      const { result, size } = isForgotten ? nothingYet : cell.read(layer);
-      cell.write(layer, asyncValue(run, { status: 'loading', result, reason: null }, size));
+      // Of what has come by the time that this is committed: a load may have landed meanwhile.
+      const begun = (before: AsyncValue): AsyncValue => {
+        const { result, size } = isForgotten ? nothingYet : before;
+        return asyncValue(run, { status: 'loading', result, reason: null }, size);
+      };
+      cell.write(layer, begun(cell.read(layer)), begun);
       layer.dirty.add(node);
       layer.whenCommitted(() => world.load({ node, name, run, arg, options }));
     });
@@ -228,10 +232,14 @@ export class Context implements ViewContext {
     const [world, node] = [this.#world, this.#node];
     const cell = asyncCell(node, name);
     this.#act((layer) => {
-      const { run, wire, result, size } = cell.read(layer);
-      if (run === 0 || wire['status'] !== 'loading') return;
+      if (!isLoading(cell.read(layer))) return;
+      const run = world.nextRun();
       const reason = { kind: 'exit', value: 'cancelled' };
-      cell.write(layer, asyncValue(world.nextRun(), { status: 'failed', result, reason }, size));
+      const ended = (before: AsyncValue): AsyncValue =>
+        isLoading(before)
+          ? asyncValue(run, { status: 'failed', result: before.result, reason }, before.size)
+          : before;
+      cell.write(layer, ended(cell.read(layer)), ended);
       layer.dirty.add(node);
       layer.whenCommitted(() => world.abortLoads(node, name));
     });

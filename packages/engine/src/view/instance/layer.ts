@@ -20,7 +20,7 @@ export class Layer implements Drafts {
   readonly cells: Set<Settled> = new Set();
   /** Nodes that must render. */
   readonly dirty: Set<ViewNode> = new Set();
-  readonly streamOps: { readonly node: ViewNode; readonly op: StreamOp }[] = [];
+  readonly streamOps: { readonly node: ViewNode; op: StreamOp }[] = [];
   readonly events: Sending[] = [];
   /** Streams of nodes in their mount that were reset. */
   readonly seeded: Set<object> = new Set();

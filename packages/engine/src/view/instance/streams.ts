@@ -171,11 +171,18 @@ class StreamWriter {
     this.#hold((held) => held.filter((item) => item.key !== key));
   }
 
-  update(item: HeldItem): void {
-    const at = this.#list()?.findIndex(({ key }) => key === item.key) ?? -1;
-    if (at === -1) return;
-    this.#emit({ op: 'insert', item_key: item.key, at, item: item.item, limit: null });
-    this.#hold((list) => list.with(at, item));
+  /** In place: where the list is another one by the time that this is committed, in its place there, if it has one. */
+  update({ key, item }: HeldItem): void {
+    const isThere = this.#list()?.some((held) => held.key === key) ?? false;
+    if (!isThere) return;
+    const gone = { op: 'delete', item_key: key } as const;
+    const sent = this.#emit(gone);
+    this.#hold((list) => {
+      const at = list.findIndex((held) => held.key === key);
+      const op = at === -1 ? gone : ({ ...gone, op: 'insert', at, item, limit: null } as const);
+      sent.op = this.#addressed(op);
+      return at === -1 ? list : list.with(at, { key, item });
+    });
   }
 
   #trim(end: 'start' | 'end', limit: number): void {
@@ -199,10 +206,15 @@ class StreamWriter {
     if (isMounting && !this.#layer.seeded.has(stream)) this.reset();
   }
 
-  #emit(op: OpBody): void {
+  #emit(op: OpBody): Layer['streamOps'][number] {
+    const sent = { node: this.#target.node, op: this.#addressed(op) };
+    this.#layer.streamOps.push(sent);
+    return sent;
+  }
+
+  #addressed(op: OpBody): StreamOp {
     const { node, stream } = this.#target;
-    const address = { stream: stream.name, ref: stream.ref, store_id: node.storeId };
-    this.#layer.streamOps.push({ node, op: { ...op, ...address } });
+    return { ...op, stream: stream.name, ref: stream.ref, store_id: node.storeId };
   }
 }
 

@@ -16,6 +16,8 @@ import { runRecords } from './records/run.ts';
 import { badWeather } from './src/faults.ts';
 import { type Seeds, simulate } from './src/simulate.ts';
 import type { World } from './src/world.ts';
+import { runTabs } from './tabs/run.ts';
+import { runTakeovers } from './tabs/takeover.ts';
 import { runTransfers } from './transfers/run.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
@@ -49,6 +51,8 @@ const worlds: { readonly [kind: string]: Run } = {
   presence: runPresence,
   deploys: runDeploys,
   transfers: runTransfers,
+  tabs: runTabs,
+  'takeovers of tabs': (seeds) => runTakeovers(seeds, ['crashes']),
 };
 
 /** What the trace of a world is, the first time and the next. */

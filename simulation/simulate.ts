@@ -5,9 +5,10 @@
 // leases with --guards, of webhooks with --webhooks, of views with --views, of records with --records, of collections
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
-// servers and clients at once with --transfers, of several accounts at one machine with --accounts. With --narrow
-// little may wait for who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and
-// accounts are those of tabs.
+// servers and clients at once with --transfers, of several accounts at one machine with --accounts, of tabs that share
+// what they keep with --tabs, and of the one that leads, which ends, with --takeovers. With --narrow little may wait for
+// who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and accounts are those
+// of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -24,6 +25,8 @@ import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
+import { runTabs } from './tabs/run.ts';
+import { runTakeovers } from './tabs/takeover.ts';
 import { runTransfers } from './transfers/run.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
@@ -58,6 +61,7 @@ const { values } = parseArgs({
     deploys: flag,
     transfers: flag,
     accounts: flag,
+    takeovers: flag,
     open: flag,
     past: flag,
     tabs: flag,
@@ -88,6 +92,9 @@ const kinds = [
   'deploys',
   'transfers',
   'accounts',
+  'takeovers',
+  // Last, for it says of some of the others what they are like.
+  'tabs',
 ] as const;
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
@@ -118,6 +125,8 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   deploys: () => runDeploys(seeds),
   transfers: () => runTransfers(seeds),
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
+  takeovers: () => runTakeovers(seeds),
+  tabs: () => runTabs(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);
     const { shown, asked, commits } = world;
@@ -127,22 +136,33 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
 
 let told = performance.now();
 const failure = kind === 'machines' ? ofMachines() : await ofWorlds(kind);
-console.log(failure ?? 'nothing is wrong');
+console.log(
+  failure === null ? 'nothing is wrong' : `${failure.text}\nonce more: ${again(failure.seed)}`,
+);
 process.exitCode = failure === null ? 0 : 1;
 
-async function ofWorlds(of: keyof typeof run): Promise<string | null> {
+type Found = { readonly seed: number; readonly text: string } | null;
+
+async function ofWorlds(of: keyof typeof run): Promise<Found> {
   const { failure: found, ...figures } = await run[of]();
   console.log(figures);
-  return found === null ? null : failureText(found);
+  return found && { seed: found.seed, text: failureText(found) };
 }
 
-function ofMachines(): string | null {
+function ofMachines(): Found {
   const result = runSeeds(from, (done) => {
     progress(done);
     return done >= count;
   });
   console.log(result.traffic);
-  return result.failure;
+  return result.failure === null ? null : { seed: from + result.seeds, text: result.failure };
+}
+
+/** What runs that world once more, and no other. */
+function again(seed: number): string {
+  const { seeds: _seeds, seed: _seed, from: _from, ...rest } = values;
+  const flags = Object.entries(rest).flatMap(([name, isSet]) => (isSet ? [`--${name}`] : []));
+  return ['npm run simulate --', ...flags, `--seed ${seed}`].join(' ');
 }
 
 function progress(done: number): void {

@@ -1,8 +1,10 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
 import { type Cache, memoryCache } from '@holdfast/client';
-import { preloadTabs } from '@holdfast/client/tabs';
-import { runTabs } from './tabs/street.ts';
-import { runTakeover } from './tabs/takeover.ts';
+import { failureText } from './src/simulate.ts';
+import { runTabs } from './tabs/run.ts';
+import { type Ending, runTakeovers } from './tabs/takeover.ts';
 
 const seeds = Number(process.env['TAB_SEEDS'] ?? 60);
 
@@ -19,47 +21,71 @@ function unfenced(): Cache {
 }
 
 describe('tabs of one origin', () => {
-  // Modules come in real time, of which there is none in there.
-  beforeAll(preloadTabs);
-
   it(
     'commit each write once and in order and rest with one connection, however they freeze, crash, close and lose messages (P20, P68, P69)',
     { timeout: 480_000 },
     async () => {
       const asked = process.env['SEED'];
       const count = asked === undefined ? seeds : 1;
-      const from = Number(asked ?? 1);
-      let takeovers = 0;
-      for (let seed = from; seed < from + count; seed++) {
-        const { problems, figures } = await runTabs(seed);
-        expect({ seed, problems }).toEqual({ seed, problems: [] });
-        takeovers += figures.takeovers;
-      }
-      if (asked === undefined) expect(takeovers).toBeGreaterThan(seeds);
+      const { failure, figures } = await runTabs({ from: Number(asked ?? 1), count });
+      expect(failure === null ? null : failureText(failure)).toBeNull();
+      if (asked === undefined) expect(figures.takeovers).toBeGreaterThan(seeds);
     },
   );
 
   it(
-    'are seen to fail where the cache lets a former leader write (P69)',
+    'are seen to fail where the cache lets a former leader write (P69), in as few steps as it takes',
     { timeout: 240_000 },
     async () => {
-      let found: readonly string[] = [];
-      for (let seed = 30; found.length === 0 && seed < 300; seed++) {
-        found = (await runTabs(seed, { cache: unfenced() })).problems;
-      }
-      expect(found.join()).toContain('the cache holds');
+      const [whole, fewest] = await Promise.all(
+        [false, true].map(async (shrinks) => {
+          const some = { from: 1, count: 300, shrinks };
+          return (await runTabs(some, { cacheOf: unfenced })).failure;
+        }),
+      );
+      expect(whole?.problems[0]).toMatch(/ ms: cached: the cache holds/);
+      expect(whole?.steps.length).toBeGreaterThanOrEqual(60);
+      expect(fewest?.seed).toBe(whole?.seed);
+      expect(fewest?.problems[0]).toMatch(/ ms: cached: the cache holds/);
+      expect(fewest?.steps.length).toBeLessThan(20);
+      expect(whole?.steps).toEqual(expect.arrayContaining([...(fewest?.steps ?? [])]));
+    },
+  );
+
+  it(
+    'given one that gets what another was to have of a state, when they are simulated, then the failure is told in a few steps, with the command that tells it once more',
+    { timeout: 240_000 },
+    async () => {
+      const env = {
+        ...process.env,
+        OLD_BUG: 'a second tab got what the first had left of a state',
+      };
+      const simulate = async (flags: readonly string[]): Promise<readonly string[]> => {
+        const hook = ['--conditions=@holdfast/source', '--import', './simulation/old-bugs/hook.ts'];
+        const ran = run(process.execPath, [...hook, 'simulation/simulate.ts', ...flags], { env });
+        const { stdout } = await ran.catch((error: { readonly stdout: string }) => error);
+        return stdout.slice(stdout.indexOf('SEED=')).trimEnd().split('\n');
+      };
+      const first = await simulate(['--tabs', '--from', '25', '--seeds', '3']);
+      const [, again = ''] = (first.at(-1) ?? '').split('once more: npm run simulate -- ');
+      expect(again).toBe('--tabs --seed 26');
+      const steps = first.filter((line) => line.startsWith('{"at":'));
+      expect(steps.length).toBeLessThan(20);
+      expect(first).toContain(`0 faults and ${steps.length} steps are enough:`);
+      expect(await simulate(again.split(' '))).toEqual(first);
     },
   );
 
   it.each([
-    ['the log keeps a commit twice', /was committed twice/],
-    ['a push overtakes another', /was committed after one that was made later/],
-    ['the log forgets a commit', /no rest: .* lacks browser:/],
-    ['a host sends another value', /tab-\d+ shows .* instead of/],
+    ['the log keeps a commit twice', / ms: once: .* was committed twice/],
+    ['a push overtakes another', / ms: inOrder: .* was committed after one that was made later/],
+    ['the log forgets a commit', / ms: rest: .* lacks browser:/],
+    ['a host sends another value', / ms: shown: tab-\d+ shows .* instead of/],
   ] as const)('are seen to fail where %s', { timeout: 240_000 }, async (mutant, seen) => {
     const found: string[] = [];
     for (let seed = 1; seed <= 20 && !seen.test(found.join('\n')); seed++) {
-      found.push(...(await runTabs(seed, { mutant })).problems);
+      const { failure } = await runTabs({ from: seed, count: 1, shrinks: false }, { mutant });
+      found.push(...(failure?.problems ?? []));
     }
     expect(found.join('\n')).toMatch(seen);
   });
@@ -67,15 +93,15 @@ describe('tabs of one origin', () => {
   it.each([
     ['connected again within 2 s when the leader closes (P67)', 'closes'],
     ['connected again within 2 s when the leader crashes (P67)', 'crashes'],
-  ])('are %s', async (_, how) => takenOver(how));
+  ] as const)('are %s', async (_, how) => takenOver(how));
 
   it('G71 are connected again within 2 s when the leader freezes (P67)', async () =>
     takenOver('freezes'));
 });
 
-async function takenOver(how: string): Promise<void> {
-  for (let seed = 1; seed <= 10; seed++) {
-    // oxlint-disable-next-line no-await-in-loop -- one world after the other
-    expect({ seed, problems: await runTakeover(seed, how) }).toEqual({ seed, problems: [] });
-  }
+const run = promisify(execFile);
+
+async function takenOver(how: Ending): Promise<void> {
+  const { failure } = await runTakeovers({ from: 1, count: 10 }, [how]);
+  expect(failure === null ? null : failureText(failure)).toBeNull();
 }

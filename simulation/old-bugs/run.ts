@@ -54,19 +54,12 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     return textOf((await runCollections(seeds, { isOpen: true })).failure);
   },
   tabs: async () => {
-    const { runTabs } = await import('../tabs/street.ts');
-    await ready();
-    return first(async (each) => (await runTabs(each)).problems);
+    const { runTabs } = await import('../tabs/run.ts');
+    return textOf((await runTabs(seeds)).failure);
   },
   takeovers: async () => {
-    const { endings, runTakeover } = await import('../tabs/takeover.ts');
-    await ready();
-    return first(async (each) => {
-      const all: string[] = [];
-      // oxlint-disable-next-line no-await-in-loop -- one world after the other
-      for (const how of Object.keys(endings)) all.push(...(await runTakeover(each, how)));
-      return all;
-    });
+    const { runTakeovers } = await import('../tabs/takeover.ts');
+    return textOf((await runTakeovers(seeds)).failure);
   },
   denials: async () => {
     const { runDenials } = await import('./denials.ts');
@@ -113,12 +106,6 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     return textOf((await runRecords(seeds, { endsAnew: true })).failure);
   },
 };
-
-/** Modules come in real time, of which there is none in there. */
-async function ready(): Promise<void> {
-  const { preloadTabs } = await import('@holdfast/client/tabs');
-  await preloadTabs();
-}
 
 async function first(run: (seed: number) => Promise<readonly string[]>): Promise<string | null> {
   for (let each = seed; each < seed + count; each++) {

@@ -2,8 +2,8 @@ import type { Server, ServerOptions } from '@holdfast/server';
 import { Dice } from './dice.ts';
 import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
 import type { GroundKind } from './ground.ts';
-import { shrink } from './shrink.ts';
 import type { Pace } from './site.ts';
+import { type Run, tried } from './trial.ts';
 import { World } from './world.ts';
 
 /** A program and the worlds in which it is to hold. */
@@ -55,13 +55,6 @@ export type Failure = {
 
 const lengthDefaultMs = 20_000;
 
-/** What is said of a failure that is none when it is run again. */
-const unrepeated =
-  'it does not repeat: the program asks something else than its world, such as a clock; the first time it was';
-
-/** What became of a world. */
-type Run = Pick<Failure, 'problems' | 'transcript'> & { readonly trace: string };
-
 type Item<Step> = { readonly fault: TimedFault } | { readonly step: Step };
 
 /** Runs a program in the world of each seed; stops at the first in which something is wrong. */
@@ -89,23 +82,11 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
 async function played<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
-  { shrinks = true }: Pick<Seeds, 'shrinks'>,
+  terms: Pick<Seeds, 'shrinks'>,
 ): Promise<{ readonly failure: Failure | null; readonly trace: string }> {
-  const items = itemsOf(simulation, seed);
-  const first = await runWorld(simulation, seed, items);
-  const { trace } = first;
-  if (first.problems.length === 0) return { failure: null, trace };
-  const kind = kindOf(first.problems);
-  const fewest = !shrinks
-    ? items
-    : await shrink(items, async (fewer) => {
-        const { problems } = await runWorld(simulation, seed, fewer);
-        return problems.length > 0 && kindOf(problems) === kind;
-      });
-  const last = shrinks ? await runWorld(simulation, seed, fewest) : first;
-  if (last.problems.length > 0) return { failure: failureOf(seed, fewest, last), trace };
-  const problems = [unrepeated, ...first.problems];
-  return { failure: failureOf(seed, items, { ...first, problems }), trace };
+  const all = itemsOf(simulation, seed);
+  const { items, run, trace } = await tried(all, (some) => runWorld(simulation, seed, some), terms);
+  return { failure: run.problems.length === 0 ? null : failureOf(seed, items, run), trace };
 }
 
 function failureOf<Step extends object>(
@@ -150,11 +131,6 @@ export function failureText({ seed, problems, faults, steps, transcript }: Failu
     'the transcript:',
     ...transcript.slice(0, 300),
   ].join('\n');
-}
-
-/** What is wrong, without when and with whom: a smaller world must fail in the same way. */
-function kindOf([first = '']: readonly string[]): string {
-  return first.replaceAll(/\d+/g, '').slice(0, 40);
 }
 
 async function runWorld<Step extends { readonly at: number }>(

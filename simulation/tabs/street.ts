@@ -2,6 +2,8 @@ import { type Cache, memoryCache } from '@holdfast/client';
 import { asStoreName, type Entry } from '@holdfast/protocol';
 import { Dice } from '../src/dice.ts';
 import { Agenda } from '../src/agenda.ts';
+import type { Run } from '../src/trial.ts';
+import type { Step } from '../steps.ts';
 import { Truth } from '../validators/truth.ts';
 import { Host } from '../world/host.ts';
 import { Log } from '../world/log.ts';
@@ -9,24 +11,24 @@ import type { Mutant } from '../world/mutants.ts';
 import type { Room, Weather } from '../world/room.ts';
 import type { Wire } from '../world/wire.ts';
 import { Origin } from './origin.ts';
+import { TimelyDice } from './timely-dice.ts';
+import type { TabDeed } from './script.ts';
 import { type Street, Tab } from './tab.ts';
-
-/** What a run of tabs came to. */
-export type Findings = { readonly problems: readonly string[]; readonly figures: Figures };
 
 /** That something happened at all. */
 export type Figures = { writes: number; takeovers: number; behind: number };
 
 /** What tabs keep things in, and how their world is spoiled. */
-export type TabTerms = { readonly cache?: Cache; readonly mutant?: Mutant | null };
+export type TabTerms = { readonly cacheOf?: () => Cache; readonly mutant?: Mutant | null };
 
 const stepMs = 1;
 const patienceMs = 180_000;
 const tabsMax = 5;
+const transcriptLines = 2000;
 const storeName = asStoreName('acme/app');
 
 /** Tabs of one browser, a server, and a person who is not kind to them. */
-export class Neighbourhood {
+export class Neighbourhood implements Run {
   readonly agenda = new Agenda();
   readonly dice: Dice;
   readonly log: Log;
@@ -34,6 +36,7 @@ export class Neighbourhood {
   readonly cache: Cache;
   readonly street: Street;
   readonly problems: string[] = [];
+  readonly transcript: string[] = [];
   readonly figures: Figures = { writes: 0, takeovers: 0, behind: 0 };
   readonly #weather: Weather;
   readonly #mutant: Mutant | null;
@@ -44,10 +47,10 @@ export class Neighbourhood {
   constructor(
     seed: number,
     weather: Partial<Weather> = {},
-    { cache = memoryCache(), mutant = null }: TabTerms = {},
+    { cacheOf = memoryCache, mutant = null }: TabTerms = {},
   ) {
-    this.dice = new Dice(seed ^ 0x7ab5);
-    this.cache = cache;
+    this.dice = new TimelyDice(seed ^ 0x7ab5, () => this.agenda.now);
+    this.cache = cacheOf();
     this.#mutant = mutant;
     this.#weather = { ...fair, ...weather };
     const room = this.#room();
@@ -62,7 +65,7 @@ export class Neighbourhood {
         delay: (ms) => room.delay(ms),
         loses: () => room.happens('lost'),
       }),
-      cache,
+      cache: this.cache,
       cacheMs: this.dice.chance(0.5) ? 5 : 200,
       wires: new Set<Wire>(),
       nextId: () => {
@@ -85,6 +88,21 @@ export class Neighbourhood {
     return this.awake.find(({ hasWire }) => hasWire) ?? null;
   }
 
+  /** What has happened when, in a few letters. */
+  get trace(): string {
+    return this.agenda.trace.text;
+  }
+
+  note(who: string, text: string): void {
+    if (this.transcript.length >= transcriptLines) return;
+    this.transcript.push(`${this.agenda.now.toFixed(0).padStart(7)} ${who}: ${text}`);
+  }
+
+  /** `word`: which of the promises to a person with tabs is broken. */
+  problem(word: string, text: string): void {
+    this.problems.push(`at ${this.agenda.now.toFixed(0)} ms: ${word}: ${text}`);
+  }
+
   open(): Tab {
     const tab = new Tab(`tab-${this.tabs.length + 1}`, this.street);
     this.tabs.push(tab);
@@ -100,6 +118,7 @@ export class Neighbourhood {
       if (leader === null || leader === this.#lastLeader) continue;
       if (this.#lastLeader !== null) this.figures.takeovers += 1;
       this.#lastLeader = leader;
+      this.note(leader.name, 'has the connection');
     }
   }
 
@@ -112,31 +131,47 @@ export class Neighbourhood {
     return null;
   }
 
-  write(tab: Tab): void {
+  /** What it is, the roll decides. */
+  write(tab: Tab, roll: number): void {
     this.figures.writes += 1;
     const n = this.figures.writes;
-    if (this.dice.chance(0.3)) tab.write((store) => store.increment('n', 1));
+    if (roll % 10 < 3) tab.write((store) => store.increment('n', 1));
     else tab.write((store) => store.put(`w/${n}`, tab.name));
   }
 
-  /** One thing that befalls the tabs. */
-  befall(): void {
-    const { dice } = this;
-    const roll = dice.next();
-    const { awake } = this;
-    if (awake.length === 0 || (roll < 0.08 && this.alive.length < tabsMax)) this.open();
-    else if (roll < 0.78) this.write(dice.pick(awake));
-    else if (roll < 0.82) dice.pick(awake).life.freeze();
-    else if (roll < 0.9) this.thawOne();
-    else if (roll < 0.93) dice.pick(awake).life.end();
-    else if (roll < 0.95) dice.pick(awake).close();
-    else if (roll < 0.98) dice.pick(awake).cut();
-    else if (roll < 0.985) this.street.host.crash();
+  /** One thing that befalls the tabs: one of those that are awake, or the one that is opened where none is. */
+  befall({ does, who, roll }: Step<TabDeed>): void {
+    const tab = this.awake[who % this.awake.length] ?? this.open();
+    switch (does) {
+      case 'open':
+        if (this.alive.length < tabsMax) this.open();
+        return;
+      case 'write':
+        this.write(tab, roll);
+        return;
+      case 'freeze':
+        tab.life.freeze();
+        return;
+      case 'thaw':
+        this.#thawOne(who);
+        return;
+      case 'end':
+        tab.life.end();
+        return;
+      case 'close':
+      case 'cut':
+        tab[does]();
+        return;
+      case 'crash':
+        this.street.host.crash();
+        return;
+      case 'nothing':
+    }
   }
 
-  thawOne(): void {
+  #thawOne(who: number): void {
     const frozen = this.alive.filter(({ life }) => !life.isAwake);
-    if (frozen.length > 0) this.dice.pick(frozen).life.thaw();
+    frozen[who % frozen.length]?.life.thaw();
   }
 
   /** The weather clears, and everybody is awake; everything is to come to rest. */
@@ -168,8 +203,9 @@ export class Neighbourhood {
       return `${name}${hasWire ? '*' : ''} ${connection} at ${seq}, ${pending} pending`;
     });
     const lacking = this.#lacking().join(' ');
-    this.problems.push(
-      `no rest: head ${this.log.head}, ${this.street.wires.size} wires; ${where.join('; ')}; lacks ${lacking}`,
+    this.problem(
+      'rest',
+      `who has come so far: head ${this.log.head}, ${this.street.wires.size} wires; ${where.join('; ')}; lacks ${lacking}`,
     );
   }
 
@@ -193,18 +229,16 @@ export class Neighbourhood {
     for (const { name, writes, errors, store } of this.alive) {
       for (const { committedAt, refusedFor, receipt } of writes) {
         const what = `${receipt.opId} of ${name}`;
-        this.#expect(refusedFor === null, `${what} was refused: ${refusedFor}`);
-        this.#expect(committedAt !== null, `${what} has no outcome, being ${receipt.state}`);
+        if (refusedFor !== null) this.problem('refused', `${what}: ${refusedFor}`);
+        if (committedAt === null) {
+          this.problem('told', `${what} has no outcome, being ${receipt.state}`);
+        }
       }
-      this.#expect(errors.length === 0, `${name}: ${errors.join(', ')}`);
+      if (errors.length > 0) this.problem('calm', `${name}: ${errors.join(', ')}`);
       const { items } = store.entries('**');
       const shown = JSON.stringify(items.map(({ path, value }) => [path, value]));
-      this.#expect(shown === truth, `${name} shows ${shown} instead of ${truth}`);
+      if (shown !== truth) this.problem('shown', `${name} shows ${shown} instead of ${truth}`);
     }
-  }
-
-  #expect(isSo: boolean, problem: string): void {
-    if (!isSo) this.problems.push(problem);
   }
 
   /** Each write is there once, and those of a tab in their order. */
@@ -213,11 +247,11 @@ export class Neighbourhood {
     const last = new Map<string, number>();
     for (const { clientOpId } of this.log.ops) {
       if (clientOpId.includes('#')) continue;
-      if (seen.has(clientOpId)) this.problems.push(`${clientOpId} was committed twice`);
+      if (seen.has(clientOpId)) this.problem('once', `${clientOpId} was committed twice`);
       seen.add(clientOpId);
       const [, session = '', counter = ''] = clientOpId.split(':');
       if (Number(counter) < (last.get(session) ?? 0)) {
-        this.problems.push(`${clientOpId} was committed after one that was made later`);
+        this.problem('inOrder', `${clientOpId} was committed after one that was made later`);
       }
       last.set(session, Number(counter));
     }
@@ -227,11 +261,13 @@ export class Neighbourhood {
   #judgeCache(): void {
     const image = this.cache.load(storeName);
     if (image === null || image instanceof Promise) return;
-    this.#expect(image.outbox.length === 0, `${image.outbox.length} writes are left in the cache`);
+    const left = image.outbox.length;
+    if (left > 0) this.problem('kept', `${left} writes are left in the cache`);
     const truth = new Truth(this.log.ops);
     this.figures.behind += this.log.head - image.seq;
     const [found, wanted] = [textOf(image.entries), textOf(truth.stateAt(image.seq).entries())];
-    this.#expect(found === wanted, `the cache holds ${found} instead of ${wanted}`);
+    if (found === wanted) return;
+    this.problem('cached', `the cache holds ${found} instead of ${wanted}`);
   }
 
   #room(): Room {
@@ -241,8 +277,8 @@ export class Neighbourhood {
       happens: (misfortune) => !this.#isCalm && this.dice.chance(this.#weather[misfortune]),
       isSpoiled: (mutant) => mutant === this.#mutant && !this.#isCalm && this.dice.chance(0.05),
       delay: (ms) => this.dice.next() * ms,
-      note: () => undefined,
-      problem: (word, text) => this.problems.push(`${word}: ${text}`),
+      note: (who, text) => this.note(who, text),
+      problem: (word, text) => this.problem(word, text),
     };
   }
 }
@@ -255,25 +291,3 @@ function textOf(entries: Iterable<Entry>): string {
 }
 
 const fair: Weather = { failed: 0, unknown: 0, limited: 0, lost: 0, snapshot: 0, deaf: 0 };
-
-/** A run of a seed: a minute of misfortune, then rest. */
-export async function runTabs(seed: number, terms: TabTerms = {}): Promise<Findings> {
-  const dice = new Dice(seed);
-  const some = (most: number): number => (dice.chance(0.5) ? 0 : dice.next() * most);
-  const weather = {
-    failed: some(0.02),
-    limited: some(0.05),
-    lost: some(0.02),
-    snapshot: some(0.2),
-  };
-  const place = new Neighbourhood(seed, weather, terms);
-  place.open();
-  const events = 60 + dice.below(60);
-  for (let count = 0; count < events; count++) {
-    place.befall();
-    await place.pass(dice.chance(0.7) ? dice.below(40) : dice.below(1500));
-  }
-  await place.rest();
-  for (const { client } of place.alive) void client.close();
-  return { problems: place.problems, figures: place.figures };
-}

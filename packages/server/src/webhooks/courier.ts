@@ -121,16 +121,23 @@ export class Courier {
   }
 
   async #step(): Promise<void> {
-    const { retryAt } = this.#row;
-    const wait = retryAt === null ? 0 : retryAt - this.#room.storage.now();
+    const wait = this.#wait();
     if (wait > 0) {
-      await this.#sleep(wait, false);
+      const why = await this.#sleep(wait, false);
+      if (why === 'time') this.#row = { ...this.#row, retryAt: null };
       return;
     }
     const message = await this.#next();
     if (this.#isOver) return;
     if (message !== null) await this.#deliver(message);
     else if ((await this.#sleep(POLL_MS, true)) === 'time') await this.#save();
+  }
+
+  /** Until the next attempt; never longer than was meant, however far the wall clock has been set back meanwhile. */
+  #wait(): number {
+    const { retryAt, failures } = this.#row;
+    if (retryAt === null) return 0;
+    return Math.min(retryAt - this.#room.storage.now(), RETRIES_MS[failures - 1] ?? 0);
   }
 
   /** The next to be delivered; null at the end of the log. What does not match is passed in silence. */

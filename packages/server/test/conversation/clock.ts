@@ -5,7 +5,7 @@ type Timer = { readonly due: number; readonly run: () => void };
 /** Time that moves only when a test says so; turns of the event loop are real. */
 export class VirtualClock implements Clock {
   readonly #timers = new Set<Timer>();
-  readonly #epoch = Date.UTC(2026, 0, 1);
+  #epoch = Date.UTC(2026, 0, 1);
   #now = 0;
 
   readonly now = (): number => this.#now;
@@ -29,6 +29,11 @@ export class VirtualClock implements Clock {
 
   setImmediate(run: () => void): void {
     setImmediate(run);
+  }
+
+  /** Sets the wall clock, as an operator or NTP does: no time passes. */
+  setWall(byMs: number): void {
+    this.#epoch += byMs;
   }
 
   /** Lets so much time pass: what falls due runs in order, each in a turn of its own. */

@@ -63,6 +63,44 @@ test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; late
   ]).toEqual([5, 1, 1]);
 });
 
+test('given a wall clock that is set back by ten years after a failure, the next attempt comes no later than it was to', async () => {
+  const site = await Site.open();
+  const there = await receiver();
+  there.react(500);
+  const { id } = await site.hook(there.url);
+  await site.put(['a', 1]);
+  await attempted(site, id, 1);
+  site.clock.setWall(-10 * 365 * 24 * HOUR);
+  // Somebody waits already; the wait after the next failure begins by the clock that was set.
+  await site.clock.pass(MINUTE);
+  await attempted(site, id, 2);
+  there.react(200);
+  await site.clock.pass(5 * MINUTE);
+  await attempted(site, id, 3);
+  expect(await site.look(id)).toMatchObject({ failure_count: 0, last_delivered_seq: 1 });
+});
+
+test('given a wall clock that is behind by ten years when a server starts, a retry of before comes after its wait', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const there = await receiver();
+  there.react(500);
+  const first = await Site.open({ data: directory });
+  const { id } = await first.hook(there.url);
+  await first.put(['a', 1]);
+  await attempted(first, id, 1);
+  await first.server.close();
+  there.react(200);
+  const clock = new VirtualClock();
+  clock.setWall(-10 * 365 * 24 * HOUR);
+  const second = await Site.open({ data: directory, clock });
+  await expect.poll(() => clock.timers).toBeGreaterThan(0);
+  await second.look(id);
+  await clock.pass(MINUTE);
+  await attempted(second, id, 2);
+  expect(await second.look(id)).toMatchObject({ failure_count: 0, last_delivered_seq: 1 });
+});
+
 test('S108 a ping that is answered makes an inactive webhook active; it goes on from its cursor', async () => {
   const site = await Site.open();
   const there = await receiver();

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Client, createClient, type Store } from '@holdfast/client';
 import { createServer, type Server } from '@holdfast/server';
+import { restore } from '@holdfast/server/backup';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cli, temporaryDirectory, until } from './harness.ts';
 
@@ -267,5 +268,36 @@ test(
     await writeFile(path('data', 'files', 'blobs', digits.slice(0, 2), digits), 'other');
     const { code, rows } = await cli(['backup', path('backup'), '--data', path('data')]);
     expect({ code, rows }).toMatchObject({ code: 0, rows: [{ files: 1, missing: [hash] }] });
+  },
+);
+
+test(
+  'a server that is started amid a restore, or after one that was killed, is refused instead of serving nothing',
+  slow,
+  async () => {
+    const { server, url } = await serve(path('data'));
+    await server.stores.create('acme/app');
+    await ask(url, await issue(server), '/files/doc', { method: 'PUT', body: 'content' });
+    expect((await cli(['backup', path('backup'), '--data', path('data')])).code).toBe(0);
+    const create = (): unknown => createServer({ data: path('new') });
+    const refused = expect.objectContaining({
+      reason: 'io',
+      message: expect.stringMatching(/a restore goes on, or was broken off.*empty the directory/),
+    });
+    let steps = 0;
+    const onStep = (): void => {
+      steps += 1;
+      expect(create).toThrow(refused);
+    };
+    await restore({ from: path('backup'), to: path('new'), onStep });
+    expect(steps).toBe(1);
+    const restored = await serve(path('new'));
+    expect(await restored.server.stores.find('acme/app')).not.toBeNull();
+    await restored.server.close();
+
+    await rename(path('new', 'holdfast.db'), path('new', 'holdfast.db.part'));
+    const before = await readdir(path('new'));
+    expect(create).toThrow(refused);
+    expect(await readdir(path('new'))).toEqual(before);
   },
 );

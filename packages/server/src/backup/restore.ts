@@ -4,6 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toStorageError } from '../storage/sqlite/faults.ts';
+import { partOf } from '../storage/sqlite/file.ts';
 import { applicationId, migrate, readPragma, refuseNewer } from '../storage/sqlite/schema.ts';
 import { syncDirectory } from '../blobs/sync-directory.ts';
 import { contentsOf, copyContent, copyFile } from './contents.ts';
@@ -45,7 +46,7 @@ export async function restore({ from, to, onStep }: RestoreOptions): Promise<Res
   needFree(to);
   const file = join(to, databaseName);
   await mkdir(to, { recursive: true, mode: 0o700 });
-  const part = `${file}.part`;
+  const part = partOf(file);
   try {
     await copyDatabase(from, part, manifest);
     const report = await copyFiles({ from, to, ...(onStep && { onStep }) }, renew(part, from));

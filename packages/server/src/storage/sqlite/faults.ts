@@ -89,6 +89,14 @@ export function movedFile(file: string): StorageError {
   );
 }
 
+/** A restore into the directory goes on, or was broken off: a new file there would be an empty server's. */
+export function unfinishedFile(file: string): StorageError {
+  return new StorageError(
+    'io',
+    `${file} is not there yet: a restore goes on, or was broken off. Wait for it; or empty the directory, and restore again.`,
+  );
+}
+
 /** The name of the file leads nowhere for a reason that says nothing of the file, such as a directory that lost its permissions. */
 export function unreachableFile(file: string, cause: unknown): StorageError {
   const why = cause instanceof Error ? cause.message : String(cause);

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../port.ts';
@@ -8,6 +8,7 @@ import {
   movedFile,
   resultCode,
   toStorageError,
+  unfinishedFile,
   unreachableFile,
 } from './faults.ts';
 import { applicationId, migrate, readPragma, refuseNewer } from './schema.ts';
@@ -43,6 +44,7 @@ export class DatabaseFile {
   constructor(options: FileOptions) {
     this.name = join(options.directory, 'holdfast.db');
     makeDirectory(options.directory);
+    if (!existsSync(this.name) && existsSync(partOf(this.name))) throw unfinishedFile(this.name);
     this.#lock = lockDirectory(options.directory, this.name);
     try {
       checkFile(this.name);
@@ -95,6 +97,11 @@ export class DatabaseFile {
     // Last, so that nobody else opens the file while it is being closed.
     this.#lock.close();
   }
+}
+
+/** What a file is called while it is being restored. */
+export function partOf(file: string): string {
+  return `${file}.part`;
 }
 
 /** What a file keeps when it is written to, and no other has; null: there is none of that name. */

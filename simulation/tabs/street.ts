@@ -1,6 +1,6 @@
 import { type Cache, memoryCache } from '@holdfast/client';
 import { asStoreName, type Entry } from '@holdfast/protocol';
-import { Dice } from '../src/dice.ts';
+import type { Dice } from '../src/dice.ts';
 import { Agenda } from '../src/agenda.ts';
 import type { Run } from '../src/trial.ts';
 import type { Step } from '../steps.ts';

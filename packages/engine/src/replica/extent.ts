@@ -1,5 +1,6 @@
 import {
   asGlob,
+  containsScope,
   covers,
   type Glob,
   type Path,
@@ -144,6 +145,15 @@ export class Extent {
     this.#denied = [...this.#denied, ...denied];
     this.#denial = refusal;
     this.#weigh();
+  }
+
+  /** Something is wanted that is part of what the server is being asked to let go of, and of nothing that stays. */
+  get isRegretted(): boolean {
+    const asked = this.#asked;
+    if (asked === null || !('remove' in asked)) return false;
+    const [going, wanted] = [asked.remove, without(this.#wanted, without(this.held, asked.remove))];
+    const from = wanted.length > 0 ? patternsOf(going) : [];
+    return patternsOf(wanted).some((each) => from.some((one) => containsScope(one, each)));
   }
 
   /** The committed state is of this from now on; what was asked for is done. */

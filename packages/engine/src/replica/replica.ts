@@ -251,7 +251,7 @@ export class Replica {
       case 'retry':
         return this.#requests.outbox.hasten(input.opId, input.now);
       case 'want':
-        return this.#parts.extent.want(input.patterns);
+        return this.#want(input);
       case 'adopt':
         if (this.#following.adopt(input.image, input.seed)) this.#rejoin();
         return undefined;
@@ -307,6 +307,12 @@ export class Replica {
       this.#following.spoil();
     }
     this.#rejoin();
+  }
+
+  #want({ patterns }: Input<'want'>): void {
+    this.#parts.extent.want(patterns);
+    // The answer would take away what is shown; another channel goes on with all that there is.
+    if (this.#phase === 'joined' && this.#parts.extent.isRegretted) this.#rejoin();
   }
 
   #onTick(now: MonotonicMs): void {

@@ -67,6 +67,7 @@ export class PartWorld {
   replica: Replica;
   wanted: readonly Glob[];
   restarts = 0;
+  rejoins = 0;
   #now = 0;
   #asked = 0;
   #isJoined = false;
@@ -134,15 +135,18 @@ export class PartWorld {
   }
 
   #step(input: Distributed<ReplicaInput>): void {
-    for (const effect of this.replica.step({ ...input, now: this.#now, wall: this.#now })) {
-      this.#perform(effect);
-    }
+    const effects = this.replica.step({ ...input, now: this.#now, wall: this.#now });
+    for (const effect of effects) this.#perform(effect);
     this.#check();
+    if (!effects.some(({ type }) => type === 'rejoin')) return;
+    // Something that was being let go of is wanted again: another channel takes the place of this one.
+    if (input.type !== 'want') this.problems.push('a rejoin that nobody caused');
+    this.rejoins += 1;
+    this.#cut();
   }
 
   #perform(effect: ReplicaEffect): void {
     if (effect.type === 'push') this.#channel.up.push(effect);
-    if (effect.type === 'rejoin') this.problems.push('a rejoin that nobody caused');
     if (effect.type === 'persist') {
       this.shelf.store(effect.change);
       this.#stored.push(effect.batch);

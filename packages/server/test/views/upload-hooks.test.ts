@@ -187,6 +187,53 @@ it('V57 a transfer that is joined again is of the last channel alone, and begins
   expect((await root.command('take')).response).toEqual({ texts: ['01234567'] });
 });
 
+it('V57 a transfer whose connection is lost while its chunk is looked at is waited for no shorter than any', async () => {
+  const clock = new VirtualClock();
+  const [looked, taken, lost] = [deferred<boolean>(), deferred<void>(), deferred<void>()];
+  const image = upload({
+    accept: ['.png'],
+    maxFileSize: 20_000,
+    sniff: () => looked.promise,
+    onProgress: () => taken.resolve(),
+  });
+  const desk = view({
+    name: 'Desk',
+    uploads: { image },
+    render: (_s, h) => ({ image: h.upload('image') }),
+  });
+  const { connect } = await world({
+    app: app({ views: [desk] }),
+    clock,
+    telemetry: ({ name }) => {
+      if (name === 'leave') lost.resolve();
+    },
+  });
+  const peer = await connect();
+  const root = new Root(peer, 'Desk', 'd');
+  const first = { module: 'Desk', id: 'd', capver: 4, resume: { instance: null, version: 0 } };
+  const { instance } = (await root.join(first)).response;
+  await root.envelope();
+  const { entry_ref: entry, token } = await allowed(root, 10_000);
+  const topic = `musubi_upload:${entry}`;
+  const joinRef = peer.ref();
+  peer.send([joinRef, joinRef, topic, 'phx_join', { token, resume: true }]);
+  await peer.reply(joinRef);
+  const chunk = { joinRef, ref: peer.ref(), topic, event: 'chunk', payload: Buffer.alloc(5000) };
+  peer.sendRaw(encodeChunk(chunk));
+  // What came before it has been heard when this is answered.
+  await root.ask('refresh_upload', { store_id: [], name: 'image', ref: entry });
+  peer.cut();
+  await lost.promise;
+  looked.resolve(true);
+  await taken.promise;
+  await clock.pass(20_000);
+  const other = await connect();
+  await new Root(other, 'Desk', 'd').join({ ...first, resume: { instance, version: 2 } });
+  const ref = other.ref();
+  other.send([ref, ref, topic, 'phx_join', { token, resume: true }]);
+  expect((await other.reply(ref)).response).toEqual({ offset: 5000, progress: 50 });
+});
+
 it('what another user has left in the place for temporary files stops no server from starting', async () => {
   const shared = mkdtempSync(join(tmpdir(), 'holdfast-shared-'));
   const left = join(shared, 'holdfast-uploads-999999999-x');

@@ -163,7 +163,8 @@ export class Transfer {
     if (isLast) return this.#complete(slot);
     this.#seat?.answer(slot, 'ok', { progress: this.progress });
     this.#step({ type: 'received', ref: this.target.ref, progress: this.progress });
-    this.#awaitChunk();
+    // Whoever has gone meanwhile may come back for as long as was said then.
+    if (this.#seat !== null) this.#awaitChunk();
     return undefined;
   }
 

@@ -270,9 +270,17 @@ export class StoreServing implements Serving {
     if (coming) return;
     this.#joining.delete(joining);
     const part = this.#partOf(asked.globs.filter((each) => !denied.includes(each)));
-    if (asked.isEmpty) this.#beginBlind(channel, { ...has, part });
+    const isFull = this.#full !== null;
+    if (asked.isEmpty || (part.isEmpty && isFull)) this.#beginBlind(channel, { ...has, part });
     else if (part.isEmpty) channel.refuse(refuse('path_not_allowed', { patterns: denied }));
-    else this.#begin(joining, { ...has, part, denied });
+    // What there is no place for is asked for again, as the server's joins have it, and refused by its name.
+    else this.#begin(joining, { ...has, part, denied: isFull ? [] : denied });
+  }
+
+  /** Why the server has no place for what is denied, where that is why. */
+  get #full(): Refusal | null {
+    const denial = this.#store?.replica?.status().denial ?? null;
+    return denial?.code === 'too_many_patterns' ? denial : null;
   }
 
   #missing(part: HubPart, { patterns: held }: ReplicaImage): ReturnType<HubPart['missing']> {
@@ -293,8 +301,8 @@ export class StoreServing implements Serving {
 
   #beginBlind(channel: FollowerChannel, { reply, image, part }: Beginning): void {
     const { seq } = image;
-    channel.accept({ ...this.#present(reply, seq), scope: 'none', patterns: [] });
     this.#channels.set(channel, { seq, part });
+    channel.accept({ ...this.#present(reply, seq), scope: 'none', patterns: [] });
     channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
   }
 
@@ -306,6 +314,8 @@ export class StoreServing implements Serving {
     const scope = part.scopeIn(image);
     const tail = this.#tail.after(request.lastSeq, seq);
     const why = reasonFor(request, { image, scope, tail });
+    // It may leave with the answer, which its line has no room for.
+    this.#channels.set(channel, { seq, part });
     channel.accept({
       ...this.#present(reply, seq),
       incarnation,
@@ -315,7 +325,6 @@ export class StoreServing implements Serving {
       sync: why === null ? 'tail' : 'snapshot',
       why,
     });
-    this.#channels.set(channel, { seq, part });
     if (why === null) for (const { message } of tail ?? []) channel.push(part.frame(message));
     else this.#sendState(channel, image, { part, within: null });
     channel.push({ event: 'catch_up_complete', payload: { through_seq: seq } });
@@ -343,11 +352,17 @@ export class StoreServing implements Serving {
     this.#rescoping.delete(rescoping);
     const had = served.part.globs;
     const added = change.add.filter((each) => !had.includes(each) && !denied.includes(each));
+    const full = denied.length > 0 ? this.#full : null;
+    if (full !== null && added.length === 0) {
+      answer('error', full.toResponse());
+      return;
+    }
     const kept = had.filter((each) => !change.remove.includes(each) || change.add.includes(each));
     const part = this.#partOf([...kept, ...added]);
     this.#channels.set(channel, { seq: image.seq, part });
     const scope = part.scopeIn(image);
-    answer('ok', { patterns: part.globs, scope, seq: image.seq, denied });
+    const told = { denied: full === null ? denied : [] };
+    answer('ok', { patterns: part.globs, scope, seq: image.seq, ...told });
     if (added.length > 0) {
       this.#sendState(channel, image, { part: this.#partOf(added), within: added });
     }

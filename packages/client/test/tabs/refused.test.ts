@@ -25,3 +25,20 @@ test('a tab that is refused locks, as one that may keep nothing, has a connectio
   expect(opened(a, b)).toEqual([1, 1]);
   expect(world.errors).toEqual([]);
 });
+
+test('a tab is told as the one that leads is why a part of it is not to be had: the server has no place for more patterns', async () => {
+  await using world = await openWorld(undefined, { limits: { max_patterns: 2 } });
+  const profile = new Profile(world);
+  const first = profile.part('a/**', 'b/**');
+  await first.store.ready;
+  const full = { code: 'too_many_patterns', details: { limit: 2 } };
+  const second = profile.part('c/**');
+  await expect(second.store.ready).rejects.toMatchObject(full);
+  // What the connection has of it, and what there is no place for.
+  const third = profile.part('a/**', 'd/**');
+  await expect(third.store.ready).rejects.toMatchObject(full);
+  await first.store.put('a/x', 1).committed;
+  await expect.poll(() => third.client.store('acme/app', { scope: ['a/**'] }).get('a/x')).toBe(1);
+  await second.store.put('c/x', 1, { blind: true }).committed;
+  expect(opened(first, second, third)).toEqual([1, 0, 0]);
+});

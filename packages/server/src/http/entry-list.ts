@@ -22,11 +22,13 @@ import { turn, TURN_LEAVES } from './turns.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
+const BYTES_MAX = 8 * 1024 * 1024;
 const parameters = new Set([
   'pattern',
   'from',
   'to',
   'limit',
+  'max_bytes',
   'order',
   'select',
   'after',
@@ -41,6 +43,8 @@ type Query = {
   readonly range: Range;
   readonly order: Order;
   readonly limit: number;
+  /** Of the JSON of all items, each with what comes behind it; null: as many as there are. */
+  readonly maxBytes: number | null;
   readonly after: string | null;
   readonly select: 'entries' | 'keys' | 'prefixes';
 };
@@ -73,8 +77,9 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
 }
 
 async function listLeaves({ tree, scope }: Seen, query: Query): Promise<Page> {
-  const { pattern, range, order, limit, after, select } = query;
+  const { pattern, range, order, after, select } = query;
   const items: Entry[] = [];
+  const place = new Place(query);
   let passed = 0;
   for (const entry of tree.entries({ ...behind(range, after, order), order })) {
     passed += 1;
@@ -82,8 +87,9 @@ async function listLeaves({ tree, scope }: Seen, query: Query): Promise<Page> {
     if (passed % TURN_LEAVES === 0) await turn();
     if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
     if (!scope.covers(entry.path)) continue;
-    // One more than asked for is there, so the cursor never leads to an empty page.
-    if (items.length >= limit) return page(items, select, items.at(-1)?.path ?? null);
+    const isTaken = place.takes(select === 'keys' ? entry.path : entry);
+    // There is one more than the page has a place for, so the cursor never leads to an empty page.
+    if (!isTaken) return page(items, select, items.at(-1)?.path ?? null);
     items.push(entry);
   }
   return page(items, select, null);
@@ -104,13 +110,36 @@ function page(items: readonly Entry[], select: Query['select'], next: Path | nul
   };
 }
 
-async function listPrefixes(seen: Seen, { pattern, order, limit, after }: Query): Promise<Page> {
+async function listPrefixes(seen: Seen, query: Query): Promise<Page> {
+  const { pattern, order, after } = query;
   const base = pattern === null ? [] : literalPrefix(pattern);
   const all = (await prefixesOf(seen, base)).toSorted(comparePaths);
   if (order === 'desc') all.reverse();
   const rest = after === null ? all : all.filter((path) => isBehind(path, after, order));
-  const items = rest.slice(0, limit);
+  const place = new Place(query);
+  const end = rest.findIndex((path) => !place.takes(path));
+  const items = end === -1 ? rest : rest.slice(0, end);
   return { items, next_cursor: rest.length > items.length ? (items.at(-1) ?? null) : null };
+}
+
+/** What a page has a place for: its first item always. */
+class Place {
+  readonly #query: Query;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(query: Query) {
+    this.#query = query;
+  }
+
+  takes(item: unknown): boolean {
+    const { limit, maxBytes } = this.#query;
+    if (this.#count >= limit) return false;
+    if (maxBytes !== null) this.#bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (this.#count > 0 && this.#bytes > (maxBytes ?? Infinity)) return false;
+    this.#count += 1;
+    return true;
+  }
 }
 
 /** Every next segment below a folder once: from each leaf the walk leaps over what shares its prefix. */
@@ -158,6 +187,7 @@ function readQuery(c: Context, deps: HttpDeps): Query {
     range: parsed === null ? bounds(from, to) : rangeOf(parsed),
     order: readOrder(asked['order']),
     limit: readLimit(asked['limit']),
+    maxBytes: readMaxBytes(asked['max_bytes']),
     after,
     select,
   };
@@ -193,4 +223,11 @@ function readLimit(limit = String(LIMIT_DEFAULT)): number {
   const count = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
   if (count >= 1 && count <= LIMIT_MAX) return count;
   throw invalidParam(`limit is an integer from 1 to ${LIMIT_MAX}.`);
+}
+
+function readMaxBytes(asked?: string): number | null {
+  if (asked === undefined) return null;
+  const bytes = /^\d{1,7}$/.test(asked) ? Number(asked) : 0;
+  if (bytes >= 1 && bytes <= BYTES_MAX) return bytes;
+  throw invalidParam(`max_bytes is an integer from 1 to ${BYTES_MAX}.`);
 }

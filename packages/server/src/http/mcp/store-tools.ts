@@ -24,26 +24,18 @@ async function status(told: Told, desk: Desk): Promise<JsonAnswer> {
 
 /** A page of an export, each with its header, so that it can be imported as it is. */
 async function exportPage(told: Told, desk: Desk): Promise<JsonAnswer> {
-  const query = { pattern: '**', limit: PAGE, after: told['after'] };
-  const { items, next_cursor: next } = await desk.ask('GET', `${storePath(told)}/entries`, {
-    query,
-  });
   const header = await headerOf(told, desk);
-  let size = Buffer.byteLength(header);
-  const lines: string[] = [];
-  const paths: string[] = [];
-  for (const item of Array.isArray(items) ? items : []) {
-    if (!isObject(item)) continue;
-    const line = item['type'] === 'lease' ? '' : `${JSON.stringify(item)}\n`;
-    size += Buffer.byteLength(line);
-    paths.push(String(item['path']));
-    if (size > TRANSFER_BYTES && lines.length > 0) break;
-    lines.push(line);
-  }
-  const isLast = (next ?? null) === null && lines.length === paths.length;
-  const count = isLast ? lines.length : countOfWhole(paths);
-  const payload = header + lines.slice(0, count).join('');
-  return { payload, next_after: isLast ? null : paths[count - 1] };
+  const max_bytes = TRANSFER_BYTES - Buffer.byteLength(header);
+  const query = { pattern: '**', limit: PAGE, max_bytes, after: told['after'] };
+  const page = await desk.ask('GET', `${storePath(told)}/entries`, { query });
+  const items = Array.isArray(page['items']) ? page['items'].filter(isObject) : [];
+  const isLast = (page['next_cursor'] ?? null) === null;
+  const paths = items.map((item) => String(item['path']));
+  const count = isLast ? items.length : countOfWhole(paths);
+  const lines = items
+    .slice(0, count)
+    .map((item) => (item['type'] === 'lease' ? '' : `${JSON.stringify(item)}\n`));
+  return { payload: header + lines.join(''), next_after: isLast ? null : paths[count - 1] };
 }
 
 /** The last place where paths have least in common: what is below one path, such as an object of a record, is not cut in two. */

@@ -19,6 +19,13 @@ const listing = {
   from: text,
   to: text,
   limit,
+  max_bytes: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 8_388_608,
+    description:
+      'The page ends before the JSON of its items is longer, but never before the first.',
+  },
   order: { enum: ['asc', 'desc'], default: 'asc' },
   select: { enum: ['entries', 'keys', 'prefixes'], default: 'entries' },
   after: { type: 'string', description: 'The last path of the page before.' },

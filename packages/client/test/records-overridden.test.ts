@@ -1,7 +1,8 @@
 import { records } from '@holdfast/client/records';
 import { bySse } from '@holdfast/client/records/sse';
-import { record } from '@holdfast/protocol';
-import { expect, onTestFinished, test } from 'vitest';
+import { byTransport, InProcessTransport } from '@holdfast/client/records/transport';
+import { record, RejectedError } from '@holdfast/protocol';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openWorld } from './world.ts';
 
@@ -24,6 +25,16 @@ const Order = record({
     ship: { apply: (order) => order && { ...order, state: 'shipped', note: 'on its way' } },
     recount: { apply: (order) => order && { ...order, total: 0 } },
     same: { apply: (order) => order },
+    put: {
+      input: z.object({ total: z.number() }),
+      apply: (order, { total }) => order && { ...order, total },
+    },
+    unship: {
+      apply: (order) => {
+        if (order?.state !== 'shipped') throw new RejectedError('not_shipped');
+        return { ...order, state: 'open' };
+      },
+    },
     refuse: { apply: (order) => order ?? { total: 0, state: 'open' } },
   },
 });
@@ -163,4 +174,61 @@ test('a mutation that changes nothing at all is not sent', async () => {
   await known.ready();
   await known.mutate('same').committed;
   expect(runs).toEqual([]);
+});
+
+describe.each([
+  ['the socket', {}],
+  ['server-sent events', { delivery: bySse() }],
+])('while a mutation waits that changes what is the server’s (%s)', (_by, delivery) => {
+  test('one that would leave alone what is still shown is sent, and is the last to count', async () => {
+    const { order, orders, runs } = await opened(delivery);
+    const known = order('1');
+    onTestFinished(known.retain());
+    await known.ready();
+    void known.mutate('put', { total: 8 });
+    await known.mutate('put', { total: 7 }).committed;
+    expect(runs).toEqual(['put', 'put']);
+    expect((await orders.get({ id: '1' })).value?.total).toBe(7);
+  });
+
+  test('one that says no to what is still shown is for the server to judge', async () => {
+    const { order, orders } = await opened(delivery);
+    const known = order('1');
+    onTestFinished(known.retain());
+    await known.ready();
+    expect(() => known.mutate('unship')).toThrow(RejectedError);
+    void known.mutate('ship');
+    await known.mutate('unship').committed;
+    expect((await orders.get({ id: '1' })).value?.state).toBe('open');
+    void known.mutate('recount');
+    const none = known.mutate('unship').committed;
+    await expect(none).rejects.toMatchObject({ code: 'not_shipped' });
+  });
+});
+
+test('in one transaction each mutation is sent that may change what those before it have left', async () => {
+  const { client, order, orders, runs } = await opened();
+  await order('1').ready();
+  await client.transact((tx) => {
+    const object = tx.record(Order.ref({ id: '1' }));
+    object.mutate('put', { total: 8 });
+    object.mutate('put', { total: 7 });
+    object.mutate('ship');
+    object.mutate('unship');
+  }).committed;
+  expect(runs).toEqual(['put', 'put', 'ship', 'unship']);
+  expect((await orders.get({ id: '1' })).value).toMatchObject({ total: 7, state: 'open' });
+});
+
+test('a mutation whose envelope has not come yet is not known to have left what is shown', async () => {
+  const transport = new InProcessTransport();
+  const { order, orders } = await opened({ delivery: byTransport({ transport }) });
+  const known = order('1');
+  onTestFinished(known.retain());
+  const { value, sequence } = await orders.get({ id: '1' });
+  transport.publish(known.key, { value, schema_version: '1.0', sequence });
+  await known.ready();
+  await known.mutate('put', { total: 8 }).committed;
+  await known.mutate('put', { total: 7 }).committed;
+  expect((await orders.get({ id: '1' })).value?.total).toBe(7);
 });

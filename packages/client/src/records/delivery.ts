@@ -49,8 +49,15 @@ export interface RecordEntry extends Live<RecordState<unknown>> {
     readonly sequence: number;
     readonly version: string;
   };
-  /** What is shown of the object, as this client would store it; and whether nothing is known of it yet. */
-  current(): { readonly current: Json | undefined; readonly isUnknown: boolean };
+  /**
+   * What is shown of the object, as this client would store it; whether nothing is known of it yet, and whether own
+   * mutations leave more of it to the server than is shown.
+   */
+  current(): {
+    readonly current: Json | undefined;
+    readonly isUnknown: boolean;
+    readonly isPart: boolean;
+  };
   look(): void;
   tell(): void;
   refresh(): void;

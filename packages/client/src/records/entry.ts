@@ -20,7 +20,7 @@ import type { Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
 import { inOwnForm, type Stored, withOwn } from './own-form.ts';
 import type { Shown } from './overlay.ts';
-import { isMadeBy } from './pending.ts';
+import { isMadeBy, leavesOpen } from './pending.ts';
 import type { Placeless } from './places.ts';
 import { type Reach, reachOf } from './reach.ts';
 import { noStats, type Reading, readStored } from './reading.ts';
@@ -116,12 +116,12 @@ export class StoreEntry
     this.tell();
   }
 
-  /** What is shown of the object, as this client would store it; and whether nothing is known of it yet. */
-  current(): { readonly current: Json | undefined; readonly isUnknown: boolean } {
+  current(): ReturnType<RecordEntry['current']> {
     const replica = this.#replica;
     const isHere = replica && (this.#isRow(replica) || !this.#reachOf(replica.status()).lacks);
     const current = replica && inOwnForm(this.ref.record, this.#withOwn(replica));
-    return { current, isUnknown: isHere !== true };
+    const isPart = leavesOpen(this.ref, this.#near(this.path));
+    return { current, isUnknown: isHere !== true, isPart };
   }
 
   guards(paths: readonly Path[]): readonly Unchanged[] {
@@ -264,8 +264,12 @@ export class StoreEntry
 
   #withOwn(replica: Replica): Stored {
     const { mutate, env } = this.#desk;
-    const near = (path: Path): readonly Shown[] => this.#opened?.hold.slot.outboxNear(path) ?? [];
+    const near = (path: Path): readonly Shown[] => this.#near(path);
     return withOwn(this.ref.record, { replica, near, mutate, now: () => env.wall() })(this.path);
+  }
+
+  #near(path: Path): readonly Shown[] {
+    return this.#opened?.hold.slot.outboxNear(path) ?? [];
   }
 
   #isRow(replica: Replica | undefined): boolean {

@@ -2,7 +2,7 @@ import type { Json, OpId, RecordRef } from '@holdfast/protocol';
 import type { Outcome } from '@holdfast/engine/replica';
 import type { DeliveryDesk, Opened } from './delivery.ts';
 import { foldOver, type Shown } from './overlay.ts';
-import { isMadeBy, seqAt } from './pending.ts';
+import { isMadeBy, leavesOpen, seqAt } from './pending.ts';
 import type { Watched } from './watch.ts';
 
 /** The object as the server has it; `isKnown`: that there is nothing is known, too. */
@@ -81,6 +81,11 @@ export class OwnWrites {
     // Before the first baseline a `set` is shown, and nothing else: what it rests on is not known (records.md §11.2).
     if (writes.length === 0 || !(isKnown || isMadeBy(writes, this.#ref))) return json;
     return this.#fold(json, writes);
+  }
+
+  /** Whether there is more to come of them than is shown. */
+  leavesOpen(): boolean {
+    return leavesOpen(this.#ref, [...this.#unseen, ...this.pending()]);
   }
 
   /** Forgets what an envelope has, and what was committed to a store that is no more. */

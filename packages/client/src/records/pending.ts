@@ -1,4 +1,4 @@
-import type { Path, RecordDef, Request, WriteReply } from '@holdfast/protocol';
+import type { Path, RecordDef, RecordRef, Request, WriteReply } from '@holdfast/protocol';
 import { mergeMutation } from '@holdfast/engine/record';
 
 /** The writes of a request, whatever its kind. */
@@ -45,6 +45,19 @@ export function isMadeBy(
 ): boolean {
   return waiting.some(({ request }) =>
     writesOf(request).some((each) => each.path === path && makes(record, request, each)),
+  );
+}
+
+/** Whether one of these requests runs a mutation of an object that has fields of the server: what it makes of those is not shown. */
+export function leavesOpen(
+  { record, path }: RecordRef,
+  waiting: readonly { readonly request: Request }[],
+): boolean {
+  return (
+    record.authority !== null &&
+    waiting
+      .flatMap(({ request }) => writesOf(request))
+      .some((each) => each.op === 'mutate' && each.path === path && each.name !== mergeMutation)
   );
 }
 

@@ -165,7 +165,8 @@ export class TransportEntry
   current(): ReturnType<RecordEntry['current']> {
     const own = this.#ownWrites();
     const base = this.#base();
-    return { current: own.over(base), isUnknown: !base.isKnown };
+    const current = own.over(base);
+    return { current, isUnknown: !base.isKnown, isPart: own.leavesOpen() };
   }
 
   /** Of the fields' own revisions nothing is known: the whole object has to be what it was. */

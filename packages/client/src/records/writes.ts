@@ -8,13 +8,13 @@ import {
   RejectedError,
   type Write,
 } from '@holdfast/protocol';
-import { compose, type RecordWrite } from '@holdfast/engine/record';
+import { compose, type Composed, type RecordWrite } from '@holdfast/engine/record';
 import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
 import type { ConflictDesk } from './conflict.ts';
 import type { RecordEntry, Unchanged } from './delivery.ts';
 import { Making } from './making.ts';
-import { writesOf } from './pending.ts';
+import { leavesOpen, writesOf } from './pending.ts';
 import { noStats, readStored } from './reading.ts';
 import type { RecordHandle, RecordWriteOptions, Tx, TxRecord } from './types.ts';
 
@@ -98,8 +98,19 @@ export class Arm extends Making<void> {
       this.seen = entry.guards(this.#guarded?.map((field) => childPath(path, field)) ?? [path]);
     }
     all.push(...ops);
-    const isOpen = after === undefined && !('remove' in write);
-    this.#now = isOpen ? { ...this.#now, isUnknown: true } : { current: after, isUnknown: false };
+    this.#follow({ ops, after, isGone: 'remove' in write });
+  }
+
+  /** What the next write is composed on. */
+  #follow({
+    ops,
+    after,
+    isGone,
+  }: Pick<Composed, 'ops' | 'after'> & { readonly isGone: boolean }): void {
+    const made = ops.map((request) => ({ request }));
+    const isPart = this.#now.isPart || leavesOpen(this.entry.ref, made);
+    const isOpen = after === undefined && !isGone;
+    this.#now = { ...(isOpen ? this.#now : { current: after }), isUnknown: isOpen, isPart };
   }
 
   /** What waits may make an object before the first write comes. A `set` makes all of it by itself: then nothing is looked through. */

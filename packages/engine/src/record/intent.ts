@@ -43,6 +43,8 @@ export type Target = {
   readonly current: Json | undefined;
   /** Nothing is known of it yet, so that what needs it waits for the authority. */
   readonly isUnknown?: boolean;
+  /** What own mutations that wait make of the authority's fields is not in it. */
+  readonly isPart?: boolean;
 };
 
 /** What a write comes to (records.md §11.2): the ops of its request, and the object after them. No ops: nothing changes. */
@@ -163,7 +165,7 @@ function incremented(
 const unguessed: Guess = { after: undefined, isPart: true };
 
 function composeMutate(
-  { def, path, current, isUnknown }: Target,
+  { def, path, current, isUnknown, isPart: isOpen }: Target,
   { mutate: name, input }: Extract<RecordWrite, { readonly mutate: string }>,
   env: ComposeEnv,
 ): Composed {
@@ -171,7 +173,8 @@ function composeMutate(
   const value = encodeStored(input ?? null);
   const request: Mutate = { op: 'mutate', path, record: def.name, name, value };
   const isWaiting = current === undefined && isUnknown === true;
-  const { after, isPart } = isWaiting ? unguessed : guessed(def, current, { name, value, ...env });
+  const run = { name, value, ...env, isPart: isOpen };
+  const { after, isPart } = isWaiting ? unguessed : guessed(def, current, run);
   const isNothing = !isPart && isSame(current, after);
   if (isNothing && current === undefined) throw new RejectedError('not_found', { path });
   return { ops: isNothing ? [] : [request], after, fields: null };

@@ -59,14 +59,15 @@ export type Guess = {
 
 /**
  * What a client shows of a mutation until the server has decided it: without the fields that are the server's, and nothing
- * where the object does not pass without them. Throws as {@link mutated} does.
+ * where the object does not pass without them. Throws as {@link mutated} does, but for `run.isPart`: what it runs on is only a
+ * part of what the server will run it on.
  */
 export function guessed(
   def: Mutable,
   current: Json | undefined,
-  run: Parameters<typeof mutated>[2],
+  run: Parameters<typeof mutated>[2] & { readonly isPart?: boolean | undefined },
 ): Guess {
-  let isPart = false;
+  let { isPart = false } = run;
   const onPutBack = (fields: readonly string[]): void => {
     isPart = true;
     run.onPutBack?.(fields);

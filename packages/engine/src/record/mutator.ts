@@ -21,7 +21,8 @@ export function mutatorOf(records: ReadonlyMap<string, RecordDef>): Mutator {
       const isMap = isObject(current) || current === undefined;
       return writesTo(request.path, isMap ? current : undefined, after);
     } catch (error) {
-      return refusalOf(error);
+      // What has been made of the authority's fields before it is not all here: then it is for the authority to say no.
+      return def.authority === null ? refusalOf(error) : [];
     }
   };
 }

@@ -81,7 +81,9 @@ function meetArm({ arm, writes, opId, refusal, again }: Met): unknown {
       write: isAll && step.ref.key === ref.key ? instead : step.write,
       options,
     }));
-    return again(new Writes(desk, isWhole), entry, steps);
+    const anew = new Writes(desk, isWhole);
+    anew.fences.push(...writes.fences);
+    return again(anew, entry, steps);
   });
 }
 

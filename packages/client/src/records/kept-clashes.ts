@@ -114,7 +114,8 @@ export class KeptClashes {
     // What stands there only another version of this page can read, and tell of.
     if (kind !== 'schema' && entry.state.get().status === 'skew') return;
     const write = kind === 'schema' ? skewedOf(request, ref) : writeOf(request, ref);
-    if (write === null) return;
+    // Who held the lease is gone: made once more without it, it could be made beside another's.
+    if (write === null || isFenced(request)) return;
     const patch = 'patch' in write ? write.patch : null;
     const isGone = kind !== 'schema' && theirs === undefined;
     const known = isObject(theirs) ? theirs : {};
@@ -146,6 +147,10 @@ type Of = {
 };
 
 type Kept = { readonly set: unknown } | { readonly patch: RecordValue } | { readonly remove: true };
+
+function isFenced(request: Request): boolean {
+  return request.op === 'transact' && request.preconditions.some(({ kind }) => kind === 'fence');
+}
 
 /** What was written in the form of another major: nobody knows more of it. */
 function skewedOf(request: Request, ref: RecordRef): Kept {

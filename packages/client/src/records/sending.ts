@@ -76,7 +76,7 @@ export function sendWrites(writes: Writes, ended?: (outcome: Outcome) => void): 
   const entries = arms.map(({ entry }) => entry);
   const opened = openedOf(first.entry);
   const { slot } = opened.hold;
-  const preconditions = arms.flatMap((arm) => guardsOf(arm, slot));
+  const preconditions = [...writes.fences, ...arms.flatMap((arm) => guardsOf(arm, slot))];
   const isLone = ops.length + preconditions.length === 1 && isBare(writes, first, op);
   const request: Request = isLone ? op : { op: 'transact', ops, preconditions };
   const opId = writes.opId ?? slot.nextOpId();

@@ -18,6 +18,7 @@ import type { Envelope } from '@holdfast/protocol/record';
 import type { ReconcilerStats, ReconcilerStatus } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { PendingRequest } from '@holdfast/engine/replica';
+import type { Fencing } from '../writes.ts';
 
 /** How a record is doing (records.md §6.6). */
 export type RecordStatus = ReconcilerStatus;
@@ -134,6 +135,8 @@ export interface TxRecord<R> extends RecordWrites<R, void> {
 /** Collects the writes of a transaction (records.md §13). */
 export interface Tx {
   record<R extends RecordDef>(of: RecordHandle<R> | RecordRef<R>): TxRecord<R>;
+  /** The lease, of the same store, must be held: else all of it is refused with `fenced`. */
+  fence(lease: Fencing): void;
 }
 
 /** A transaction: shown already as a whole, decided as a whole. */

@@ -1,8 +1,10 @@
 import {
   childPath,
+  isRefusal,
   type Json,
   type Mutate,
   type OpId,
+  type Precondition,
   type RecordDef,
   type RecordRef,
   RejectedError,
@@ -13,6 +15,7 @@ import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
 import type { ConflictDesk } from './conflict.ts';
 import type { RecordEntry, Unchanged } from './delivery.ts';
+import { fenceOf, type Fencing } from '../writes.ts';
 import { Making } from './making.ts';
 import { leavesOpen, writesOf } from './pending.ts';
 import { noStats, readStored } from './reading.ts';
@@ -171,6 +174,8 @@ export class Writes implements Tx {
   readonly ops: (Write | Mutate)[] = [];
   /** What has been asked for. */
   readonly steps: Step[] = [];
+  /** The leases that must be held. */
+  readonly fences: Precondition[] = [];
   readonly desk: WriterDesk;
   /** They are a transaction, though they may be of one op and without guards. */
   readonly isWhole: boolean;
@@ -188,6 +193,13 @@ export class Writes implements Tx {
   record<R extends RecordDef>(of: RecordHandle<R> | RecordRef<R>): TxRecord<R> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is of that definition
     return this.arm('ref' in of ? of.ref : of) as unknown as TxRecord<R>;
+  }
+
+  fence(lease: Fencing): void {
+    if (this.isOver) throw waits();
+    const fence = fenceOf(lease);
+    if (isRefusal(fence)) throw RejectedError.from(fence);
+    this.fences.push({ kind: 'fence', fence });
   }
 
   arm(ref: RecordRef): Arm {

@@ -332,8 +332,8 @@ export class Queries implements Guest {
     const { record, spec } = ask;
     const have: { [path: string]: Seq } = {};
     for (const row of live.opened === null ? (shown?.rows ?? []) : []) {
-      const revision = this.#parts.fold.committed.read(row)?.revision;
-      if (revision !== undefined) have[row] = revision;
+      const revision = this.#rows.revisionOf(row);
+      if (revision !== null) have[row] = revision;
     }
     live.asked = { id: this.#push('query_open', { sub, record, spec, have }), spec };
     this.#calm(live);

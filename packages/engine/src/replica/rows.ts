@@ -46,6 +46,16 @@ export class Rows {
     return this.#counts.has(object) || this.#covered().coversSubtree(object);
   }
 
+  /**
+   * What tells a server which state of an object is here; null: nothing does. Of one that patterns cover in part, a catch-up
+   * brings that part alone, and with it a revision that the rest has not.
+   */
+  revisionOf(object: Path): Seq | null {
+    const covered = this.#covered();
+    if (covered.reaches(object) && !covered.coversSubtree(object)) return null;
+    return this.#parts.fold.committed.read(object)?.revision ?? null;
+  }
+
   count(rows: readonly Path[]): void {
     for (const row of rows) this.#counts.set(row, (this.#counts.get(row) ?? 0) + 1);
   }

@@ -8,12 +8,17 @@ import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
 /** A tab that a browser may freeze: its messages still come, as in Chromium. `asked` says how often it asked for a lock. */
-type Freezable = Tab & { freeze(isFrozen: boolean): void; asked(): number };
+type Freezable = Tab & {
+  freeze(isFrozen: boolean): void;
+  asked(): number;
+  /** How many look whether it is frozen. */
+  watched(): number;
+};
 
 function freezable(profile: Profile, options: Partial<ClientOptions> = {}): Freezable {
   const real = platformTabs();
   if (real === null) throw new Error('there are no locks here');
-  const told: ((isFrozen: boolean) => void)[] = [];
+  const told = new Set<(isFrozen: boolean) => void>();
   let asked = 0;
   const platform: TabsPlatform = {
     ...real,
@@ -22,13 +27,13 @@ function freezable(profile: Profile, options: Partial<ClientOptions> = {}): Free
       return real.lock(...of);
     },
     watchFreezing: (hear) => {
-      told.push(hear);
-      return () => undefined;
+      told.add(hear);
+      return () => told.delete(hear);
     },
   };
   const tab = profile.sit({ tabs: tabs({ name: profile.name, platform }), ...options });
   const freeze = (isFrozen: boolean): void => told.forEach((hear) => hear(isFrozen));
-  return { ...tab, freeze, asked: () => asked };
+  return { ...tab, freeze, asked: () => asked, watched: () => told.size };
 }
 
 async function ready(tab: Freezable): Promise<Freezable> {
@@ -84,6 +89,27 @@ test('a client that has given up does not stand for the lead because its tab tha
   const b = await ready(freezable(profile));
   await b.store.put('x', 1).committed;
   expect([a.asked(), b.valve.opened]).toEqual([before, 1]);
+});
+
+test('a leading tab whose client gives up leaves the lead to the next, and stands for it no more', async () => {
+  let isOut = false;
+  await using world = await openWorld(async ({ token }) =>
+    isOut && token === 'out'
+      ? null
+      : { subject: 'u', orgs: ['acme'], scopes: ['entries:read', 'entries:write'] },
+  );
+  const profile = new Profile(world);
+  const a = await ready(freezable(profile, { token: 'out' }));
+  const b = await ready(freezable(profile));
+  isOut = true;
+  const write = b.store.put('x', 1);
+  a.valve.cut();
+  await expect.poll(() => a.client.status.get().connection).toBe('failed');
+  await write.committed;
+  await b.store.put('y', 1).committed;
+  expect([a.watched(), opened(a, b)]).toEqual([1, [1, 1]]);
+  await Promise.all([a, b].map(({ client }) => client.close()));
+  expect([a.watched(), b.watched()]).toEqual([0, 0]);
 });
 
 test('a tab that led, and showed another on a topic, goes on being shown there when it follows (S85)', async () => {

@@ -95,19 +95,33 @@ test('R226 what a commit hides leaves all tabs also where the one that leads wai
   expect(other?.valve.opened).toBe(0);
 });
 
+/** What a tab asks its leader for, as it has a state of a store. */
+const request = {
+  lastSeq: 3,
+  incarnation: 'i',
+  scope: 'hash~of the leader',
+  patterns: null,
+  snapshot: null,
+  seed: null,
+};
+
 test('a tab goes on by its tail though its leader has joined anew, as somebody of whom the server knew nothing', () => {
-  const request = {
-    lastSeq: 3,
-    incarnation: 'i',
-    scope: 'hash~of the leader',
-    patterns: null,
-    snapshot: null,
-    seed: null,
-  };
   const image = { seq: 3, incarnation: 'i' } as ReplicaImage;
   const whyIn = (scope: string): unknown => reasonFor(request, { image, scope, tail: [] });
   expect(whyIn('hash~of the leader')).toBe(null);
   expect(whyIn('hash~of the next')).toBe(null);
   expect(whyIn('hash of other rules~of the leader')).toBe('scope');
   expect(whyIn('tabs hash~of the leader')).toBe('behind');
+});
+
+test.each([
+  ['it has none', { lastSeq: 0 }, 'fresh'],
+  ['its own is one that a server rendered', { seed: {} }, 'fresh'],
+  ['its own is of a store that was made anew', { incarnation: 'former' }, 'incarnation'],
+  ['its own is newer', { lastSeq: 4 }, 'ahead'],
+] as const)('S57 a tab is brought a state where %s', (_own, has, why) => {
+  const image = { seq: 3, incarnation: 'i' } as ReplicaImage;
+  const { scope } = request;
+  const asked = { ...request, ...has } as Parameters<typeof reasonFor>[0];
+  expect(reasonFor(asked, { image, scope, tail: [] })).toBe(why);
 });

@@ -6,7 +6,7 @@ import { TabLines } from '../../src/tabs/lines.ts';
 import { cannotServe, type Route, TabLink } from '../../src/tabs/link.ts';
 import { Queue, QueuePeer } from '../link/peers.ts';
 
-const url = 'ws://server/ws/sync/websocket?token=a&device_id=browser';
+const url = 'ws://server/ws/sync/websocket?token=a&device_id=browser&node=1';
 const leader = { id: 'leader', epoch: 1, isUp: true };
 const toLeader: Route = { to: 'tab', leader };
 
@@ -151,6 +151,17 @@ describe('a connection through another tab', () => {
     expect(told).toEqual(['opened', 4002]);
   });
 
+  it('ends when the same tab leads once more: what it did for others is done no more', async () => {
+    const { told, table } = connect();
+    table.link.route(toLeader);
+    await settle();
+    table.link.route(toLeader);
+    expect(told).toEqual([]);
+    table.link.route({ to: 'tab', leader: { ...leader, epoch: 2 } });
+    await settle();
+    expect(told).toEqual([4002]);
+  });
+
   it('waits until other tabs can be spoken to', async () => {
     const { told, asked, table } = connect(true);
     table.link.route(toLeader);
@@ -179,6 +190,31 @@ describe('a connection through another tab', () => {
     await settle();
     // To the server, which cannot be reached here.
     expect(told).toEqual([1006]);
+  });
+
+  it('stays with a leader that is heard of in time', async () => {
+    timers = [];
+    const { told, table } = connect();
+    await settle();
+    const [patience] = timers;
+    table.link.route(toLeader);
+    table.toTab({ line: 'tab/1', is: 'opened' });
+    await settle();
+    patience?.();
+    await settle();
+    expect(told).toEqual(['opened']);
+  });
+
+  it('leaves no timer running where it is closed while it is served (P35)', async () => {
+    timers = [];
+    const { connection, table } = connect();
+    table.link.route(toLeader);
+    table.toTab({ line: 'tab/1', is: 'opened' });
+    await settle();
+    expect(timers.length).toBeGreaterThan(1);
+    connection.close();
+    await settle();
+    expect(new Set(timers)).toEqual(new Set([cleared]));
   });
 
   it('leaves no timer running where it is closed while nobody leads (P35)', async () => {

@@ -1,11 +1,11 @@
+import type { ClientEnv } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
-import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
+import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
-import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld, type World } from '../world.ts';
-import { hearing, Profile } from './profile.ts';
+import { hearing, mayDie, opened, Profile } from './profile.ts';
 
 /** A tab that leads, and another one that has no other way to the server, on a topic; and who watches that topic. */
 async function onTopic(world: World) {
@@ -29,33 +29,6 @@ async function onTopic(world: World) {
   const seen = (): number => watcher.peers.get().size;
   await expect.poll(seen).toBe(1);
   return { ears, clock, shown, seen };
-}
-
-/** A tab that ends without a word: what it says from then on reaches nobody, and it has no locks. */
-function mayDie(): { readonly platform: TabsPlatform; readonly die: () => void } {
-  const real = platformTabs();
-  if (real === null) throw new Error('there are no locks here');
-  const locks = new Set<() => void>();
-  let isDead = false;
-  return {
-    die: () => {
-      isDead = true;
-      for (const release of locks) release();
-    },
-    platform: {
-      ...real,
-      lock: (...asked) => {
-        if (isDead) return () => undefined;
-        const release = real.lock(...asked);
-        locks.add(release);
-        return release;
-      },
-      channel: (name, hear) => {
-        const { post, close } = real.channel(name, hear);
-        return { close, post: (message) => (isDead ? undefined : post(message)) };
-      },
-    },
-  };
 }
 
 test('given a tab that has lost its line to the leading one, and finds no other way, then it is shown on no topic any more', async () => {
@@ -109,4 +82,33 @@ test('given a tab that ends without a word, then the leading one shows it no mor
   await expect.poll(seen).toBe(1);
   die();
   await expect.poll(() => clock.skip(1000).then(seen)).toBe(0);
+});
+
+test('given a tab that ends without a word, when nobody has heard what it wrote last, then the leading one soon finds that and sends it, and goes on serving the others', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const clock = new Clock();
+  const setTimeout: ClientEnv['setTimeout'] = (run, ms) =>
+    // One that has never seen another looks for what others have left far less often.
+    ms > 5000 ? null : clock.env.setTimeout(run, ms);
+  const deaf = hearing((_name, message, hear) => {
+    if (!JSON.stringify(message).includes('left/behind')) hear?.(message);
+  });
+  const a = await profile.open({
+    env: { ...clock.env, setTimeout },
+    tabs: tabs({ name: profile.name, platform: deaf }),
+  });
+  const { platform, die } = mayDie();
+  const b = await profile.open({
+    tabs: tabs({ name: profile.name, platform }),
+    link: memoryLink(() => null),
+  });
+  const c = await profile.open();
+  const ends = [c.client.status.get().connection];
+  c.client.status.subscribe(() => ends.push(c.client.status.get().connection));
+  await b.store.put('left/behind', 1).durable;
+  die();
+  await expect.poll(() => clock.skip(1000).then(() => a.store.get('left/behind'))).toBe(1);
+  await c.store.put('x', 1).committed;
+  expect([new Set(ends), opened(a, c)]).toEqual([new Set(['connected']), [1, 0]]);
 });

@@ -1,3 +1,4 @@
+import { memoryCache } from '@holdfast/client';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
 import { openWorld } from '../world.ts';
@@ -57,3 +58,30 @@ test('given a leading tab that lets go of a part, when another opens it in that 
   expect(opened(a, b)).toEqual([1, 0]);
   expect(world.errors).toEqual([]);
 });
+
+test.each([
+  ['all', ['**']],
+  ['a part', ['post/**', 'other/**']],
+])(
+  'S43 a tab that has %s from the leading one knows of a map when something below it was last written or deleted',
+  async (_much, scope) => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const a = await profile.open();
+    await a.store.put('post', { title: 'T', meta: { author: 'A', draft: true } }).committed;
+    const { seq } = await a.store.delete('post/meta/draft').committed;
+    const b = profile.sit({ cache: memoryCache() }, { scope });
+    await b.store.ready;
+    const revisions = (): unknown[] =>
+      [a, b].map(({ store }) => ['post', 'post/meta'].map((path) => store.entry(path)?.revision));
+    expect(revisions()).toEqual([
+      [seq, seq],
+      [seq, seq],
+    ]);
+    await a.store.delete('post/meta', { ifMatch: seq }).committed;
+    await expect.poll(() => b.store.entry('post')?.revision).toBe(seq + 1);
+    const stale = b.store.delete('post', { ifMatch: seq }).committed;
+    await expect(stale).rejects.toMatchObject({ code: 'conflict' });
+    expect(opened(a, b)).toEqual([1, 0]);
+  },
+);

@@ -1,4 +1,10 @@
-import { type Client, type ClientOptions, memoryCache, type Store } from '@holdfast/client';
+import {
+  type Client,
+  type ClientEnv,
+  type ClientOptions,
+  memoryCache,
+  type Store,
+} from '@holdfast/client';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { Valve } from '../valve.ts';
@@ -59,5 +65,38 @@ export function hearing(
   return {
     ...real,
     channel: (name, hear) => real.channel(name, (message) => of(name, message, hear)),
+  };
+}
+
+/** For a tab that asks about no line twice: what it is not told at once it never knows. */
+export const beatless: Partial<ClientEnv> = {
+  setTimeout: (run, ms) => (ms === 500 ? null : setTimeout(run, ms)),
+  clearTimeout: (timer) => clearTimeout(Number(timer)),
+};
+
+/** A tab that ends without a word: what it says from then on reaches nobody, and it has no locks. */
+export function mayDie(): { readonly platform: TabsPlatform; readonly die: () => void } {
+  const real = platformTabs();
+  if (real === null) throw new Error('there are no locks here');
+  const locks = new Set<() => void>();
+  let isDead = false;
+  return {
+    die: () => {
+      isDead = true;
+      for (const release of locks) release();
+    },
+    platform: {
+      ...real,
+      lock: (...asked) => {
+        if (isDead) return () => undefined;
+        const release = real.lock(...asked);
+        locks.add(release);
+        return release;
+      },
+      channel: (name, hear) => {
+        const { post, close } = real.channel(name, hear);
+        return { close, post: (message) => (isDead ? undefined : post(message)) };
+      },
+    },
   };
 }

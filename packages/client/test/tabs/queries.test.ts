@@ -203,7 +203,7 @@ describe('the queries of tabs', () => {
 
   test('that are more than a server keeps on one connection have one of their tab, but for those that nobody looks at', async () => {
     await using world = await openWorld();
-    const { all } = await setting(world);
+    const { all, profile } = await setting(world);
     const [a, b, c] = all as [Tab, Tab, Tab];
     const few = await shown(a, ranked(1));
     await Promise.all(ranks(301, 9).map((limit) => shown(a, ranked(limit))));
@@ -211,9 +211,11 @@ describe('the queries of tabs', () => {
     await c.client.close();
     const many = await Promise.all(ranks(1, 80).map((limit) => shown(b, ranked(limit))));
     expect(opened(a, b)).toEqual([1, 0]);
-    const last = await Promise.all(ranks(201, 15).map((limit) => shown(b, ranked(limit))));
+    // Those of one tab take no place from those of another.
+    const d = await sit(profile, []);
+    const last = await Promise.all(ranks(201, 15).map((limit) => shown(d, ranked(limit))));
     expect(titles(few, ...many.slice(-1), ...last.slice(-1))).toEqual(['T0', whole, whole]);
-    expect(opened(a, b)).toEqual([1, 1]);
+    expect(opened(a, b, d)).toEqual([1, 0, 1]);
   });
 
   test('take no place from those of the leading tab itself: one that has none has that of another tab', async () => {

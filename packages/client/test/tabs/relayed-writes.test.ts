@@ -1,3 +1,4 @@
+import { memoryLink } from '@holdfast/client/link/memory';
 import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
 import { openWorld } from '../world.ts';
@@ -6,14 +7,19 @@ import { hearing, opened, Profile } from './profile.ts';
 test('what the server refuses of a tab is refused there, and told to nobody else', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const [a, b] = [await profile.open(), await profile.open()];
+  const told: string[] = [];
+  const open = (who: string) =>
+    profile.open({ onRejected: ({ error }) => told.push(`${who} ${error.code}`) });
+  const [a, b] = [await open('a'), await open('b')];
   const other = world.client().store('acme/app');
   await other.ready;
   a.valve.holdIn();
   await other.put('x', 1).committed;
   const claim = b.store.put('x', 2, { ifAbsent: true });
+  // Nobody waits for this one.
+  b.store.put('x', 3, { ifAbsent: true });
   const next = b.store.put('y', 2);
-  expect(b.store.get('x')).toBe(2);
+  expect(b.store.get('x')).toBe(3);
   await expect
     .poll(() => a.valve.sent.filter((data) => String(data).includes('"y"')).length)
     .toBe(1);
@@ -21,6 +27,7 @@ test('what the server refuses of a tab is refused there, and told to nobody else
   await expect(claim.committed).rejects.toMatchObject({ code: 'exists' });
   await next.committed;
   expect([a, b].map(({ store }) => store.get('x'))).toEqual([1, 1]);
+  await expect.poll(() => told).toEqual(['b exists']);
   expect(opened(a, b)).toEqual([1, 0]);
   expect(world.errors).toEqual([]);
 });
@@ -56,4 +63,20 @@ test('what became of a write is asked for a tab through the leading one', async 
   const { seq } = await write.committed;
   expect(await b.store.opStatus(write.opId)).toMatchObject({ state: 'committed', seq });
   expect(opened(a, b)).toEqual([1, 0]);
+});
+
+test('what a tab has written, and the leading one has not sent, is shown offline by a tab that is loaded when both are gone', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await profile.open(), await profile.open()];
+  a.valve.holdOut();
+  const write = b.store.put('x', 1);
+  await write.durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  // The leading one has kept by then what it keeps of it.
+  await a.store.put('y', 1).durable;
+  await b.client.close();
+  await a.client.close();
+  const { store } = profile.sit({ link: memoryLink(() => null) });
+  await expect.poll(() => [store.get('x'), store.get('y')]).toEqual([1, 1]);
 });

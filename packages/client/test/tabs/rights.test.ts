@@ -158,3 +158,20 @@ test('S102 a tab that asks for several parts at once is refused those of which n
   await expect.poll(() => b?.get('b/x')).toBe('b/x');
   expect(both?.get('b/x')).toBe('b/x');
 });
+
+test('a tab that only writes does so through one that may read nothing', async () => {
+  const pathRules = [{ pattern: 'drop/**', allow: ['write'] as const }];
+  await using world = await openWorld(async () => ({ ...full, pathRules }));
+  const denied = { code: 'path_not_allowed' };
+  const settings = { deviceId: 'browser', tabs: tabs({ name: 'drop' }) };
+  const [a, b] = [new Valve(), new Valve()].map((link) => ({
+    link,
+    client: world.client({ ...settings, link }),
+  }));
+  const led = a?.client.store('acme/app');
+  await expect(led?.ready).rejects.toMatchObject(denied);
+  const store = b?.client.store('acme/app', { scope: [] });
+  await store?.put('drop/x', 1).committed;
+  await store?.put('drop/y', 1).committed;
+  expect([a?.link.opened, b?.link.opened]).toEqual([1, 0]);
+});

@@ -1,12 +1,14 @@
 import type { Client } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { views, waitFor } from '@holdfast/client/views';
 import { app, type ServerOptions, upload, view } from '@holdfast/server';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Clock } from '../../../react/test/clock.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld, type World } from '../world.ts';
-import { opened, Profile } from './profile.ts';
+import { mayDie, opened, Profile } from './profile.ts';
 
 const ended: string[] = [];
 
@@ -147,6 +149,23 @@ describe('the views of tabs', () => {
     expect(opened(...all)).toEqual([1, 0, 0]);
   });
 
+  test('end on the server soon when their tab ends without a word: it does not come back for them', async () => {
+    await using world = await openBoards();
+    const profile = new Profile(world);
+    const clock = new Clock();
+    const a = await profile.open({ views: views(), env: clock.env });
+    const { platform, die } = mayDie();
+    const plug = tabs({ name: profile.name, platform });
+    const link = memoryLink(() => null);
+    const b = await profile.open({ views: views(), tabs: plug, link });
+    await mount(b, 'b');
+    die();
+    const left = (): boolean => a.valve.sent.some((data) => String(data).includes('phx_leave'));
+    await expect.poll(() => clock.skip(1000).then(left)).toBe(true);
+    expect(a.valve.sent.join()).not.toContain('"keep":true');
+    await expect.poll(() => ended).toEqual(['b']);
+  });
+
   test('take files, too, over the connection of the tab that leads', async () => {
     await using world = await openBoards();
     const all = await threeTabs(world);
@@ -188,6 +207,22 @@ describe('the views of tabs', () => {
     expect(await inB.root.$dispatch('setFilter', { to: 'again' })).toEqual({ was: 'mine' });
     await waitFor(inB.root, ({ filter }) => filter === 'again');
     expect([isLossy, remounts, ended, opened(a, b)]).toEqual([false, 0, [], [1, 0]]);
+  });
+
+  test('are mounted again where they fail on the server', async () => {
+    await using world = await openBoards();
+    const [a, b] = await threeTabs(world);
+    const { root, handle, health } = await mount(b, 'b');
+    const seen = new Set<string>();
+    handle.health.subscribe(() => seen.add(health().state));
+    const [joinRef, , topic] = z
+      .tuple([z.string(), z.string(), z.string()], z.unknown())
+      .parse(JSON.parse(String(a.valve.sent.find((data) => String(data).includes('musubi')))));
+    a.valve.forge(JSON.stringify([joinRef, joinRef, topic, 'phx_error', {}]));
+    await expect.poll(() => seen.size).toBeGreaterThan(1);
+    await expect.poll(() => health().state).toBe('live');
+    expect(await root.$dispatch('setFilter', { to: 'mine' })).toEqual({ was: 'all' });
+    expect(opened(a, b)).toEqual([1, 0]);
   });
 
   test('bring a file to its end when another tab leads meanwhile', async () => {

@@ -122,10 +122,14 @@ describe('in process', () => {
     const copying = new InProcessTransport();
     const seen: { value: { when: Date; bytes: Uint8Array } }[] = [];
     copying.subscribe('a', (each) => seen.push(each as never));
-    const other = { ...message, value: { when: new Date(1), bytes: new Uint8Array([1]) } };
+    const other = {
+      ...message,
+      value: { list: [1], when: new Date(1), bytes: new Uint8Array([1]) },
+    };
     copying.publish('a', other);
+    other.value.list.push(9);
     other.value.when.setTime(9);
     other.value.bytes[0] = 9;
-    expect(seen[0]?.value).toEqual({ when: new Date(1), bytes: new Uint8Array([1]) });
+    expect(seen[0]?.value).toEqual({ list: [1], when: new Date(1), bytes: new Uint8Array([1]) });
   });
 });

@@ -38,6 +38,17 @@ describe('listeners', () => {
     expect(rig.at('a')).toBeUndefined();
   });
 
+  test('G50 that it is held is told with the first hold, and that it is not with the last release', async () => {
+    const rig = new Rig();
+    await rig.registry.get('a');
+    const before = rig.types('a').length;
+    const [first, second] = [rig.registry.retain('a'), rig.registry.retain('a')];
+    first();
+    expect(rig.types('a').slice(before)).toEqual(['held']);
+    second();
+    expect(rig.types('a').slice(before)).toEqual(['held', 'released']);
+  });
+
   test('G50 list, stats and events describe every transition once, and nothing is left after dispose', async () => {
     const rig = new Rig({ ttl: 50, errors: [] });
     await rig.registry.get('a');

@@ -341,4 +341,29 @@ describe('time to live', () => {
     expect(rig.clock.everSet).toBe(0);
     expect(rig.closed).toHaveLength(rig.opened.length);
   });
+
+  test('G46 G49 without timers there is room as soon as it is needed: who was used last stays', async () => {
+    const rig = new Rig({ ttl: Infinity, timers: false, maxEntries: 2 });
+    for (const key of ['a', 'b', 'a']) {
+      await rig.registry.get(key);
+      await rig.clock.advance(1);
+    }
+    await rig.registry.get('c');
+    expect(rig.registry.list().map(({ key }) => key)).toEqual(['a', 'c']);
+    expect(rig.closed).toMatchObject([{ thing: { key: 'b' }, reason: 'capacity' }]);
+  });
+
+  test('G17 G51 the late end of a load that was given up does not take away what was loaded since', async () => {
+    const rig = new Rig({ takes: 100 });
+    rig.registry.retain('a', { ttl: 10 })();
+    await rig.clock.advance(20);
+    expect([rig.aborted, rig.registry.list()]).toEqual([['a'], []]);
+    const again = rig.registry.get('a');
+    await rig.clock.advance(90);
+    expect(rig.status('a')).toBe('loading');
+    expect(rig.registry.get('a')).toBe(again);
+    await rig.clock.advance(10);
+    expect([await again, rig.loads]).toMatchObject([{ number: 2 }, 2]);
+    expect(rig.types('a').filter((type) => type === 'removed')).toHaveLength(1);
+  });
 });

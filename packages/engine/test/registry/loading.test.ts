@@ -202,7 +202,7 @@ describe('failed loads', () => {
   });
 
   test('G38 the error stays the same instance for errorTtl, then a failed entry that nobody holds is removed', async () => {
-    const rig = new Rig({ errors: [new Error('one'), new Error('two')], errorTtl: 5000 });
+    const rig = new Rig({ errors: [new Error('one'), new Error('two')] });
     const error = await errorOf(rig.registry.get('a'));
     await rig.clock.advance(4999);
     expect(thrownBy(() => rig.registry.get('a'))).toBe(error);
@@ -295,6 +295,15 @@ describe('sharing', () => {
     expect(thrownBy(() => rig.registry.get('b'))).toMatchObject({ code: 'option_mismatch' });
   });
 
+  test('G39 of what is closed nobody has to agree with the options, though it is held', async () => {
+    const rig = new Rig({ identity: ({ color }) => color, onMismatch: 'throw' });
+    await rig.registry.get('a', { color: 'red' });
+    rig.registry.retain('a', { color: 'red' });
+    await rig.registry.evict('a', { force: true });
+    expect(await rig.registry.get('a', { color: 'blue' })).toMatchObject({ number: 2 });
+    expect(rig.types('a')).not.toContain('mismatch');
+  });
+
   test('G39 with replace an unheld value is reloaded and a held one is defended', async () => {
     const rig = new Rig({ identity: ({ color }) => color, onMismatch: 'replace' });
     await rig.registry.get('a', { color: 'red' });
@@ -315,6 +324,7 @@ describe('sharing', () => {
     const given = { debug: { b: 2 }, ttl: 5 };
     // As JavaScript callers do: the types forbid it.
     Reflect.set(given, 'color', undefined);
+    Reflect.set(given.debug, 'a', undefined);
     await rig.registry.get('a', given);
     expect(rig.seenOptions).toEqual([{ color: 'red', debug: { a: 1, b: 2 } }]);
   });
@@ -333,5 +343,15 @@ describe('sharing', () => {
     const abort = { name: 'AbortError' };
     expect(await Promise.all(leases)).toMatchObject([abort, abort]);
     expect(rig.registry.list()).toEqual([]);
+  });
+
+  test("G44 with abortUnused 'immediate' whoever draws a page has its load, though nobody waits for it", async () => {
+    const rig = new Rig({ takes: 100, abortUnused: 'immediate' });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const value = rig.registry.get('a', { provisional: true, signal });
+    controller.abort();
+    await rig.clock.advance(100);
+    expect([rig.aborted, await value]).toMatchObject([[], { number: 1 }]);
   });
 });

@@ -374,7 +374,7 @@ describe('answers', () => {
     expect([item.value, item.status]).toEqual([undefined, 'refetching']);
     item.answer({ key, type: 'skew', server_version: '9.0' });
     expect(item.status).toBe('skew');
-    item.tell({ type: 'told', answer: { key, type: 'denied', reason: 'no' } } as never);
+    item.tell({ type: 'told', answer: { key, type: 'denied', reason: 'no' } });
     expect(item.status).toBe('denied');
     item.tell({ type: 'retry' }).answer({ key, type: 'skew', server_version: '9.0' });
     expect(item.status).toBe('skew');

@@ -183,5 +183,6 @@ type Told =
   | { readonly type: 'start' | 'reconnected' | 'retry' | 'tick' | 'close' }
   | { readonly type: 'envelope'; readonly source: string; readonly message: unknown }
   | { readonly type: 'answer'; readonly run: number; readonly answer: HandshakeAnswer }
+  | { readonly type: 'told'; readonly answer: HandshakeAnswer }
   | { readonly type: 'fetched'; readonly run: number; readonly message: unknown }
   | { readonly type: 'failed'; readonly run: number; readonly error: unknown };

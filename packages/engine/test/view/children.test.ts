@@ -1,4 +1,4 @@
-import type { RenderSlots, ViewDefinition } from '@holdfast/engine/view';
+import type { ActionDefinition, RenderSlots, ViewDefinition } from '@holdfast/engine/view';
 import { beforeEach, expect, test } from 'vitest';
 import { Rig } from './instance-rig.ts';
 import { object } from './schemas.ts';
@@ -237,6 +237,33 @@ test('V32 what the streams and uploads of a node held is gone where another view
   expect(client.last?.tail.content.upload_ops.map(({ op }) => op)).toEqual(['reset', 'config']);
 });
 
+const listener = (name: string): ViewDefinition => ({
+  name,
+  streams: { log: { retain: true, limit: 9 } },
+  render: (_, h) => ({ log: h.stream('log') }),
+  messages: { log: { run: (ctx, id) => ctx.stream('log').insert({ id }) } },
+});
+
+test('V32 what is still said to a node in the task by which another view takes its id is not said to that one', async () => {
+  const kinds = { one: listener('one'), two: listener('two') };
+  const rig = new Rig({
+    name: 'root',
+    mount: () => ({ now: 'one' as 'one' | 'two' }),
+    render: (state, h) => ({ slot: h.child(kinds[(state as { now: 'one' | 'two' }).now], 's') }),
+    commands: {
+      swap: {
+        run: (ctx) => {
+          ctx.tell(['s'], 'log', 'last');
+          ctx.update({ now: 'two' });
+        },
+      },
+    },
+  });
+  const client = await rig.open();
+  await client.dispatch('swap');
+  expect(client.items('log', ['s'])).toEqual([]);
+});
+
 test('V33 tell runs a message of a nested node in one envelope, and says false where there is none', async () => {
   const { client } = await opened();
   await client.dispatch('tellB');
@@ -323,4 +350,35 @@ test('h works during its render only', async () => {
   });
   const client = await rig.open();
   expect(await client.dispatch('late')).toMatchObject({ error: { reason: 'internal_error' } });
+});
+
+const say = (said: string): ActionDefinition => ({
+  run: (ctx) => ctx.update((s: { said: string }) => void (s.said = said)),
+});
+
+test('V37 a signal goes to the message that its parent named last, though no prop has changed', async () => {
+  const button: ViewDefinition = {
+    name: 'button',
+    emits: { pressed: object({}) },
+    render: () => ({}),
+    commands: { press: { run: (ctx) => ctx.emit('pressed') } },
+  };
+  const rig = new Rig({
+    name: 'root',
+    mount: () => ({ to: 'one', said: '' }),
+    render: (state, h) => {
+      const { to, said } = state as { to: string; said: string };
+      return { said, b: h.child(button, 'b', {}, { on: { pressed: to } }) };
+    },
+    messages: { one: say('one'), two: say('two') },
+    commands: {
+      turn: { run: (ctx) => ctx.update((s: { to: string }) => void (s.to = 'two')) },
+    },
+  });
+  const client = await rig.open();
+  await client.dispatch('press', {}, { storeId: ['b'] });
+  expect(client.tree).toMatchObject({ said: 'one' });
+  await client.dispatch('turn');
+  await client.dispatch('press', {}, { storeId: ['b'] });
+  expect(client.tree).toMatchObject({ said: 'two' });
 });

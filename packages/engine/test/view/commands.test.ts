@@ -156,6 +156,17 @@ test('a command that says no is answered with its code and data, and nothing of 
   expect(rig.of('fault')).toEqual([]);
 });
 
+test.each([
+  ['full', { reason: 'full' }],
+  ['Not so', { reason: 'internal_error', id: 'e_1' }],
+])('a no by the code "%s" is answered with %j', async (code, error) => {
+  const no = (): never => {
+    throw new RejectedError(code);
+  };
+  const client = await new Rig({ ...counter, commands: { no: { run: no } } }).open();
+  expect(await client.dispatch('no')).toEqual({ error });
+});
+
 test('V25 a handler that takes too long is answered, the next command starts, and its context is closed', async () => {
   let old: ViewContext | null = null;
   const gate = new Gate();

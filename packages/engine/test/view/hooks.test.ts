@@ -43,9 +43,10 @@ function hook(where: string): NonNullable<ViewDefinition['use']>[number] {
       if (halt === where) ctx.tell([], 'note');
       return halt === where ? { kind: 'halt', reply: { halted: where } } : undefined;
     },
-    after: (ctx) => {
+    after: (ctx, call) => {
       ran.push(`after ${where}`);
       mark(ctx, `after ${where}`);
+      if ((call.payload as { after?: string }).after === where) ctx.tell([], 'note');
     },
   };
 }
@@ -87,4 +88,13 @@ test('V21 what a child does not declare is unknown there, though its parent does
   expect(await client.dispatch('mark')).toEqual({ error: { reason: 'unknown command' } });
   expect(await client.dispatch('rename')).toEqual({});
   expect(await client.dispatch('mark', {}, there)).toEqual({});
+});
+
+test('V26 what a hook tells a node after the handler is part of the command, too', async () => {
+  const client = await new Rig(parent).open();
+  await client.dispatch('mark', { after: 'child' }, { storeId: ['c'] });
+  expect(client.heard).toHaveLength(2);
+  expect(client.tree).toMatchObject({
+    child: { marks: ['before child mark', 'run', 'after child', 'noted'] },
+  });
 });

@@ -1,6 +1,6 @@
 import { Mirror, nodeKey } from '@holdfast/engine/mirror';
 import { UploadBook } from '@holdfast/engine/mirror/uploads';
-import type { ViewDefinition } from '@holdfast/engine/view';
+import type { RenderSlots, ViewDefinition } from '@holdfast/engine/view';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Rig, type ViewClient } from './instance-rig.ts';
@@ -115,6 +115,43 @@ test.each([
     expect(rig.of('drop')).toHaveLength(isTooMuch ? 1 : 0);
   },
 );
+
+test.each([
+  [{}, 1],
+  [{ retain: true, limit: 3 }, 0],
+])(
+  'V70 what goes through a stream (%o) while a client lags is kept for it only where the server does not hold it',
+  async (definition, dropped) => {
+    const kind = { ...child, streams: { log: definition } };
+    const view = { ...parent, render: (_: unknown, h: RenderSlots) => ({ c: h.child(kind, 'c') }) };
+    const rig = new Rig(view, { limits: { held_bytes: 2000 } });
+    const client = await rig.open();
+    rig.step({ type: 'lagging', subscriber: client.id });
+    for (let id = 0; id < 50; id++) void client.send('log', id, { storeId: ['c'] });
+    await rig.settle();
+    expect(rig.of('drop')).toHaveLength(dropped);
+  },
+);
+
+test('V70 of each file that went on while its client lagged the catch-up says how far it is', async () => {
+  const rig = new Rig(parent);
+  const client = await rig.open();
+  allow(rig);
+  allow(rig);
+  await rig.settle();
+  const [first = '', second = ''] = rig.of('opened').map(({ target }) => target.ref);
+  rig.step({ type: 'lagging', subscriber: client.id });
+  rig.step({ type: 'received', ref: first, progress: 30 });
+  rig.step({ type: 'received', ref: second, progress: 60 });
+  await rig.advance(500);
+  rig.step({ type: 'received', ref: second, progress: 70 });
+  await rig.advance(500);
+  rig.step({ type: 'recovered', subscriber: client.id });
+  expect(client.last?.tail.content.upload_ops).toMatchObject([
+    { op: 'progress', ref: first, progress: 30 },
+    { op: 'progress', ref: second, progress: 70 },
+  ]);
+});
 
 const event = (n: number): object => ({ store_id: [], name: 'said', payload: { n } });
 

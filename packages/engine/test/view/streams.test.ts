@@ -113,10 +113,12 @@ test.each([
   { trim: 'end', at: 0 },
   { trim: 'start', at: -1 },
   { trim: 'start', at: 0 },
+  { trim: undefined, at: 0 },
+  { trim: undefined, at: 1 },
 ] as const)(
   'a seed larger than the limit leaves what its items leave one after the other, cut at the $trim, put in at $at',
   async ({ trim, at }) => {
-    const definition = { limit: 2, retain: true, trim };
+    const definition = { limit: 2, retain: true, ...(trim !== undefined && { trim }) };
     const items = [1, 2, 3, 1, 4].map((id) => ({ id }));
     const seed: Step = (stream) => stream.reset(items, { at });
     const { client } = await feed(definition, seed);
@@ -127,6 +129,24 @@ test.each([
     expect(ids(client)).toEqual(ids(other));
   },
 );
+
+test('V38 of a retained stream the server holds the first items where they are put in at 0, and the last elsewhere', async () => {
+  for (const [at, left] of [
+    [0, [3, 2]],
+    [-1, [2, 3]],
+    [1, [3, 2]],
+  ] as const) {
+    let held: unknown;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { client } = await feed({ limit: 2, retain: true }, (stream) => {
+      for (const id of [1, 2, 3]) stream.insert({ id }, { at });
+    });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await client.dispatch('do', (stream: StreamHandle) => (held = stream.items()));
+    expect(held).toEqual(left.map((id) => ({ id })));
+    expect(ids(client)).toEqual(left);
+  }
+});
 
 test('an item is updated in its place, and one that is not there not at all', async () => {
   const { client } = await feed({ limit: 5, retain: true }, seeded(3));

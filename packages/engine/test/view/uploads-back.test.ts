@@ -51,3 +51,26 @@ test('who comes back after too long finds its files in the envelope that has the
     { op: 'add', ref, entry: { progress: 20 } },
   ]);
 });
+
+test('who comes back to its own instance and has missed nothing is sent nothing, not even its files', async () => {
+  const { rig, client } = await opened();
+  await ask(rig, 'allow_upload', { entries: [file('0')] });
+  const known = client.heard.length;
+  client.leave(true);
+  await rig.join({ id: 1, resume: client.version });
+  expect(client.heard).toHaveLength(known);
+});
+
+test('in a shared view the envelope that has the whole tree is for all: one’s files come right after it', async () => {
+  const rig = new Rig(withUpload({}, { scope: 'shared' }));
+  const ann = await rig.open();
+  await ask(rig, 'allow_upload', { entries: [file('0')] }, 1);
+  ann.leave(true);
+  await rig.join({ id: 1, resume: -1 });
+  const [whole, own] = ann.heard.slice(-2).map(({ base, version, tail }) => ({
+    steps: [base, version],
+    ops: tail.content.upload_ops.map(({ op }) => op),
+  }));
+  expect(whole).toEqual({ steps: [0, 1], ops: ['config'] });
+  expect(own).toEqual({ steps: [1, 1], ops: ['add'] });
+});

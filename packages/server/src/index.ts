@@ -14,7 +14,7 @@ export {
 } from './access/index.ts';
 export { type Config, defineConfig, type S3Config } from './config/config.ts';
 export type { Clock } from './host/clock.ts';
-export type { LogRetention } from './host/compactor.ts';
+export type { LogRetention, Retention } from './host/compactor.ts';
 export type { OAuthOptions, Site, SiteOptions } from './http/index.ts';
 export { jsonLog, type LogLevel } from './json-log.ts';
 export type { ServerQuotas } from './limits.ts';

@@ -14,7 +14,7 @@ import type {
 import type { Blobs } from './blobs/index.ts';
 import type { Bus } from './bus/port.ts';
 import type { Clock } from './host/clock.ts';
-import type { LogRetention } from './host/compactor.ts';
+import type { Retention } from './host/compactor.ts';
 import type { ServerQuotas } from './limits.ts';
 import type { RecordDesk, RecordFault, SyncOptions } from './records/index.ts';
 import type { OAuthOptions, Site } from './http/index.ts';
@@ -56,9 +56,10 @@ export type ServerOptions = {
   readonly quotas?: ServerQuotas;
   /**
    * How long ops stay in the log, at least: `ms`, default 30 days, and the last `ops` of each store, default 10,000
-   * (stores.md §13.1).
+   * (stores.md §13.1). `of` says otherwise for a store by its full name, such as `{ ms: 3_600_000, ops: 1000 }` for one of
+   * positions; undefined: as for all.
    */
-  readonly retention?: Partial<LogRetention>;
+  readonly retention?: Partial<Retention>;
   /**
    * How much one token may do, instead of the defaults of stores.md §12.1; `false`: as much as it likes. An authenticator
    * may set others for a principal.

@@ -12,6 +12,12 @@ export type LogRetention = {
   readonly ops: number;
 };
 
+/** How long ops stay in the log of all stores, and of some. */
+export type Retention = LogRetention & {
+  /** What is otherwise for a store, by its full name; asked anew each time its log is looked at, every ten minutes. */
+  readonly of?: ((store: string) => Partial<LogRetention> | undefined) | undefined;
+};
+
 /** What applies where nothing else is said. */
 export const defaultRetention: LogRetention = { ms: 30 * 86_400_000, ops: 10_000 };
 
@@ -24,13 +30,20 @@ type CompactorRoom = {
 };
 
 /** The retention in force; a figure that is no positive integer is an error of the caller. */
-export function retentionOf(overrides: Partial<LogRetention> = {}): LogRetention {
+export function retentionOf({ of, ...overrides }: Partial<Retention> = {}): Retention {
+  if (of !== undefined && typeof of !== 'function') {
+    throw new TypeError('retention.of is no function of the name of a store.');
+  }
+  return { ...figuresOf(overrides, defaultRetention), of };
+}
+
+function figuresOf(overrides: Partial<LogRetention>, others: LogRetention): LogRetention {
   for (const [name, figure] of Object.entries(overrides)) {
     if (!Object.hasOwn(defaultRetention, name)) throw new TypeError(`retention has no "${name}".`);
     if (Number.isSafeInteger(figure) && figure > 0) continue;
     throw new RangeError(`retention.${name} is ${figure}; it must be a positive integer.`);
   }
-  return { ...defaultRetention, ...overrides };
+  return { ...others, ...overrides };
 }
 
 const INTERVAL_MS = 10 * 60_000;
@@ -51,7 +64,7 @@ const WEBHOOK_GRACE_MS = 7 * 86_400_000;
 /** Forgets the ops that are old enough, a few at a time, in the background. */
 export class Compactor {
   readonly #room: CompactorRoom;
-  readonly #retention: LogRetention;
+  readonly #retention: Retention;
   #timer: unknown = null;
   #stopped = false;
   /** The first op that the store in hand retained at the last look. */
@@ -59,7 +72,7 @@ export class Compactor {
   /** Its head at the last look; null before the first. */
   #head: Seq | null = null;
 
-  constructor(room: CompactorRoom, retention: LogRetention) {
+  constructor(room: CompactorRoom, retention: Retention) {
     this.#room = room;
     this.#retention = retention;
     this.#arm();
@@ -100,7 +113,8 @@ export class Compactor {
   /** A store whose log is damaged is no reason to keep that of all others for ever. */
   async #tryToCompact({ id, name }: StoreRow): Promise<void> {
     try {
-      await this.#compact(id);
+      const { of, ...all } = this.#retention;
+      await this.#compact(id, figuresOf(of?.(name) ?? {}, all));
     } catch (error) {
       this.#failed(new Error(`The log of ${name} could not be compacted.`, { cause: error }));
     }
@@ -110,11 +124,11 @@ export class Compactor {
     if (!this.#stopped) this.#room.report('compaction failed', error);
   }
 
-  async #compact(store: string): Promise<void> {
+  async #compact(store: string, retention: LogRetention): Promise<void> {
     const { storage, stores, clock, meters } = this.#room;
     let forgot = false;
     this.#head = null;
-    for (let through = await this.#next(store); through !== null && !this.#stopped;) {
+    for (let through = await this.#next(store, retention); through !== null && !this.#stopped;) {
       const since = clock.now();
       // oxlint-disable-next-line no-await-in-loop -- step by step
       const oldest = await storage.compact(store, through, LARGEST_STEP);
@@ -125,7 +139,7 @@ export class Compactor {
       // oxlint-disable-next-line no-await-in-loop -- writes come first
       await this.#rest(took);
       // oxlint-disable-next-line no-await-in-loop -- step by step
-      through = await this.#next(store);
+      through = await this.#next(store, retention);
     }
     if (forgot) await stores.peek(store)?.refresh();
   }
@@ -137,7 +151,7 @@ export class Compactor {
   }
 
   /** The last op of the next step; null where nothing is old enough. */
-  async #next(store: string): Promise<Seq | null> {
+  async #next(store: string, retention: LogRetention): Promise<Seq | null> {
     const { storage } = this.#room;
     const standing = await storage.open(store);
     if (standing === null) return null;
@@ -146,9 +160,9 @@ export class Compactor {
     const grown = head - (this.#head ?? head);
     this.#head = head;
     const step = Math.min(LARGEST_STEP, Math.max(STEP, 2 * grown));
-    const most = head - this.#retention.ops;
+    const most = head - retention.ops;
     if (oldestSeq > most) return null;
-    const before = storage.now() - this.#retention.ms;
+    const before = storage.now() - retention.ms;
     const told = await this.#told(store);
     let through: Seq | null = null;
     const ops = await storage.read(store, oldestSeq - 1, { ops: step, bytes: STEP_BYTES });

@@ -1,6 +1,8 @@
+import { createClient } from '@holdfast/client';
 import type { Json } from '@holdfast/protocol';
+import { createServer, type Retention } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
 import { put } from '../conversation/talk.ts';
@@ -10,7 +12,7 @@ import { Scrape } from '../metrics/scrape.ts';
 const HOUR = 3_600_000;
 const large = 'x'.repeat(60_000);
 
-async function aged(retention?: { ms?: number; ops?: number }) {
+async function aged(retention?: Partial<Retention>) {
   const clock = new VirtualClock();
   const storage = memory({ now: clock.wall });
   const here = await world({ storage, clock, ...(retention && { retention }) });
@@ -38,6 +40,51 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   await reader.join(topic, { last_store_seq: 0 });
   const state = JSON.stringify(await reader.caughtUp());
   for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
+});
+
+test('a store of which `of` says so keeps fewer ops than all others, from the next look on', async () => {
+  let isShort = false;
+  const asked = new Set<string>();
+  const of = (store: string) => {
+    asked.add(store);
+    return isShort ? { ms: 1, ops: 2 } : undefined;
+  };
+  const { clock, standing, write } = await aged({ ms: HOUR, ops: 5, of });
+  await write(12, 'old');
+  await clock.pass(600_000);
+  await expect.poll(() => [...asked]).toEqual(['demo/main']);
+  expect(await standing()).toBe(1);
+  isShort = true;
+  await clock.pass(600_000);
+  await expect.poll(standing).toBe(11);
+});
+
+test('what `of` says wrongly of one store is told of, and all others are looked at', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const told: unknown[] = [];
+  const server = createServer({
+    storage,
+    clock,
+    retention: { ms: 1, ops: 2, of: (store) => (store === 'a/a' ? { ops: 0 } : undefined) },
+    log: { info: () => undefined, error: (details, message) => told.push(message, details) },
+  });
+  onTestFinished(() => server.close());
+  await server.stores.create('a/a');
+  const other = await server.stores.create('a/b');
+  const principal = {
+    subject: 'x',
+    orgs: ['a'],
+    scopes: ['entries:read', 'entries:write'],
+  } as const;
+  const client = createClient({ ...server.inProcess(principal) });
+  onTestFinished(() => client.close());
+  const store = client.store('a/b', { scope: [] });
+  for (let at = 0; at < 6; at += 1) store.put(`k/${at}`, at);
+  await store.settled();
+  await clock.pass(600_000);
+  await expect.poll(async () => (await storage.open(other?.id ?? ''))?.oldestSeq).toBe(5);
+  expect(told.some((each) => String(each).includes('compaction failed'))).toBe(true);
 });
 
 test('S94 an op waits seven days for a webhook that has not come so far, and no longer', async () => {

@@ -20,9 +20,18 @@ async function part<T>(name: string, load: () => Promise<T>): Promise<T> {
 }
 
 vi.mock(import('../src/tabs/together.ts'), (load) => part('together', load));
+vi.mock(import('../src/tabs/windows.ts'), (load) => part('windows', load));
 vi.mock(import('../src/records/evaluate.ts'), (load) => part('evaluate', load));
 vi.mock(import('../src/views/transfers.ts'), (load) => part('transfers', load));
 vi.mock(import('../src/views/cache.ts'), (load) => part('cache', load));
+
+const Note = record({
+  name: 'note',
+  store: 'acme/app',
+  path: 'notes/:id',
+  version: '1.0',
+  schema: passthrough<{ readonly text: string }>(),
+});
 
 afterEach(() => {
   missing.clear();
@@ -65,13 +74,6 @@ test('a tab that leads and cannot serve keeps no other from the server, and serv
 
 test('a collection whose rows nobody can find says so, and finds them over the next connection', async () => {
   await using world = await openWorld();
-  const Note = record({
-    name: 'note',
-    store: 'acme/app',
-    path: 'notes/:id',
-    version: '1.0',
-    schema: passthrough<{ readonly text: string }>(),
-  });
   world.server.record(Note);
   await (await world.store()).put('notes/1', { text: 'a' }).committed;
   missing.add('evaluate');
@@ -130,4 +132,20 @@ test('what keeps trees of views is loaded with the next view, where it could not
   await world.show(node([], { n: 1 }));
   await page.ready;
   await expect.poll(() => world.clock.advance(1000).then(() => sets.length)).toBe(1);
+});
+
+test('a tab whose queries the leading one cannot follow asks them over a connection of its own', async () => {
+  await using world = await openWorld();
+  world.server.record(Note);
+  const profile = new Profile(world);
+  missing.add('windows');
+  const a = await profile.open({ cache: memoryCache() });
+  const options = { records: records([Note]), cache: memoryCache() };
+  const { client, valve } = profile.sit(options, { scope: [] });
+  const notes = client.collection(collection(Note, { orderBy: 'text', limit: 5 }));
+  notes.retain();
+  await notes.ready();
+  await (await world.store()).put('notes/1', { text: 'a' }).committed;
+  await expect.poll(() => notes.get().map(({ text }) => text)).toEqual(['a']);
+  expect([a.valve.opened, valve.opened]).toEqual([1, 1]);
 });

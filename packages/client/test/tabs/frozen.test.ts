@@ -1,4 +1,4 @@
-import type { ClientOptions } from '@holdfast/client';
+import type { ClientEnv, ClientOptions } from '@holdfast/client';
 import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { presenceLimits } from '@holdfast/protocol/presence';
@@ -99,7 +99,12 @@ test('a leading tab whose client gives up leaves the lead to the next, and stand
       : { subject: 'u', orgs: ['acme'], scopes: ['entries:read', 'entries:write'] },
   );
   const profile = new Profile(world);
-  const a = await ready(freezable(profile, { token: 'out' }));
+  let listeners = 0;
+  const watchNetwork: ClientEnv['watchNetwork'] = () => {
+    listeners += 1;
+    return () => (listeners -= 1);
+  };
+  const a = await ready(freezable(profile, { token: 'out', env: { watchNetwork } }));
   const b = await ready(freezable(profile));
   isOut = true;
   const write = b.store.put('x', 1);
@@ -109,7 +114,7 @@ test('a leading tab whose client gives up leaves the lead to the next, and stand
   await b.store.put('y', 1).committed;
   expect([a.watched(), opened(a, b)]).toEqual([1, [1, 1]]);
   await Promise.all([a, b].map(({ client }) => client.close()));
-  expect([a.watched(), b.watched()]).toEqual([0, 0]);
+  expect([a.watched(), b.watched(), listeners]).toEqual([0, 0, 0]);
 });
 
 test('a tab that led, and showed another on a topic, goes on being shown there when it follows (S85)', async () => {

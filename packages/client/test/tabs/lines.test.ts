@@ -64,10 +64,11 @@ test('a tab that has missed that its line has ended learns it with the next thin
   await expect.poll(() => inA.lost).toBe(1);
   writes.push(b.store.put('y', 1));
   await expect.poll(() => inB.lost).toBe(1);
-  await a.store.put('a', 2).committed;
+  // oxlint-disable-next-line no-await-in-loop -- commits of their own
+  for (const n of [2, 3, 4]) await a.store.put('a', n).committed;
   writes.push(b.store.put('z', 1));
   await Promise.all(writes.map(({ committed }) => committed));
-  expect([b.store.get('a'), inB.count('snapshot_begin')]).toEqual([2, states]);
+  expect([b.store.get('a'), inB.count('snapshot_begin')]).toEqual([4, states]);
   expect([inA.lost, inA.count('"is":"open"'), opened(a, b)]).toEqual([1, 2, [1, 0]]);
 });
 
@@ -103,4 +104,20 @@ test('a line on which nothing is said stays for as long as both tabs are there',
     await turn();
   }
   expect(inA.count('"is":"open"')).toBe(asked);
+});
+
+test('a tab that only writes is told nothing of what others write', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const a = await profile.open();
+  const inB = new Ears(profile);
+  const { client, store } = profile.sit({ tabs: inB.tabs, cache: memoryCache() }, { scope: [] });
+  await store.put('b', 1).committed;
+  for (let n = 1; n <= 20; n++) a.store.put('a', n);
+  await a.store.settled();
+  await store.put('b', 2).committed;
+  expect(inB.count('from_seq')).toBe(0);
+  const part = client.store('acme/app', { scope: ['a', 'b'] });
+  await part.ready;
+  expect([part.get('a'), part.get('b')]).toEqual([20, 2]);
 });

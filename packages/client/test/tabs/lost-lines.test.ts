@@ -1,9 +1,10 @@
-import type { ClientEnv } from '@holdfast/client';
+import type { ClientEnv, Link } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
 import { tabs } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
-import { Clock } from '../../../react/test/clock.ts';
+import { Clock, turn } from '../../../react/test/clock.ts';
+import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 import { hearing, mayDie, opened, Profile } from './profile.ts';
 
@@ -111,4 +112,43 @@ test('given a tab that ends without a word, when nobody has heard what it wrote 
   await expect.poll(() => clock.skip(1000).then(() => a.store.get('left/behind'))).toBe(1);
   await c.store.put('x', 1).committed;
   expect([new Set(ends), opened(a, c)]).toEqual([new Set(['connected']), [1, 0]]);
+});
+
+test('given a tab that ends without a word, when what it wrote last may have been sent, and the server has forgotten by now what was, then nobody sends it again, and whoever opens the store next is told', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const clock = new Clock();
+  const valve = new Valve();
+  const forgetful: Link = {
+    open: (url, events) => {
+      const received = (data: string | Uint8Array): void =>
+        events.received(
+          String(data).replace('"dedupe_since":0', `"dedupe_since":${Date.now() + 60_000}`),
+        );
+      return valve.open(url, { ...events, received });
+    },
+  };
+  const deaf = hearing((_name, message, hear) => {
+    if (!JSON.stringify(message).includes('left/behind')) hear?.(message);
+  });
+  const plug = tabs({ name: profile.name, platform: deaf });
+  await profile.open({ env: clock.env, tabs: plug, link: forgetful });
+  const { platform, die } = mayDie();
+  const b = await profile.open({
+    tabs: tabs({ name: profile.name, platform }),
+    link: memoryLink(() => null),
+  });
+  await b.store.put('left/behind', 1).durable;
+  await expect.poll(() => b.store.outbox.list()[0]?.attempts).toBe(1);
+  await turn();
+  die();
+  // So long it takes at most until that is seen.
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (let n = 0; n < 10; n++) await clock.skip(500);
+  const c = await profile.open();
+  const told = (): unknown[] => c.store.outbox.deadLetters().map(({ refusal }) => refusal.code);
+  await expect.poll(told).toEqual(['outcome_unknown']);
+  await c.store.put('x', 1).committed;
+  expect(valve.sent.join()).not.toContain('left/behind');
+  expect(c.store.get('left/behind')).toBe(undefined);
 });

@@ -1,5 +1,6 @@
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { expect, test } from 'vitest';
+import { Clock } from '../../../react/test/clock.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile } from './profile.ts';
@@ -23,6 +24,36 @@ test('a tab that is refused locks, as one that may keep nothing, has a connectio
   await a.store.put('x', 1).committed;
   await expect.poll(() => b.store.get('x')).toBe(1);
   expect(opened(a, b)).toEqual([1, 1]);
+  expect(world.errors).toEqual([]);
+});
+
+const refuse = (): Promise<never> => Promise.reject(new DOMException('no', 'SecurityError'));
+
+test('a tab of a page that is refused locks, whatever it asks of them, does not go on asking whether it may lead', async () => {
+  await using world = await openWorld();
+  const asked: string[] = [];
+  const request = (name: string): Promise<never> => {
+    asked.push(name);
+    return refuse();
+  };
+  const found = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  const value = { locks: { request, query: refuse } };
+  Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
+  try {
+    const clock = new Clock();
+    const profile = new Profile(world);
+    const a = await profile.open({ env: clock.env });
+    const count = asked.length;
+    // oxlint-disable-next-line no-await-in-loop -- so long others would wait before they ask again
+    for (let n = 0; n < 10; n++) await clock.skip(500);
+    expect(asked.length).toBe(count);
+    const b = await profile.open();
+    await a.store.put('x', 1).committed;
+    await expect.poll(() => b.store.get('x')).toBe(1);
+    expect(opened(a, b)).toEqual([1, 1]);
+  } finally {
+    if (found !== undefined) Object.defineProperty(globalThis, 'navigator', found);
+  }
   expect(world.errors).toEqual([]);
 });
 

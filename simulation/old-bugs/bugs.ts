@@ -322,8 +322,8 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
   'an undo was refused for a change of what only lies beside it': {
     mended: 'a790e92',
     file: 'packages/engine/src/replica/fold.ts',
-    now: 'const isMet = shown.touched.some(areMet) && pathsOf(shown).some(areMet);',
-    was: 'const isMet = shown.touched.some(areMet);',
+    now: 'if (shown.touched.some(areMet)) rebase(shown, pathsOf(shown).filter(areMet), () => op.seq);',
+    was: 'if (shown.touched.some(areMet)) rebase(shown, pathsOf(shown), () => op.seq);',
     worlds: 'edits',
     seed: 4,
     says: /ConflictError: conflict: path own/,

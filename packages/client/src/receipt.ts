@@ -79,6 +79,8 @@ export class WriteReceipt implements Receipt {
   #committed: Deferred<Commit> | null = null;
   #durable: Deferred<void> | null = null;
   #outcome: WriteOutcome | null = null;
+  /** Of a commit: at which of its paths others came first. */
+  rebasedAt: readonly Path[] = [];
   #isStored = false;
   #isUnstorable = false;
 
@@ -132,6 +134,7 @@ export class WriteReceipt implements Receipt {
 
   settle(outcome: Outcome): void {
     if (this.#outcome !== null) return;
+    if (outcome.status === 'committed') this.rebasedAt = outcome.rebasedAt;
     this.#outcome =
       outcome.status === 'committed'
         ? { status: 'committed', ...commitOf(outcome.reply, outcome.rebasedOver) }

@@ -23,7 +23,7 @@ import { arounds, holds } from './doors.ts';
 import type { Hold } from './hold.ts';
 import type { Page } from './listing.ts';
 import { checkOptions } from './mistakes.ts';
-import type { Receipt } from './receipt.ts';
+import { type Receipt, WriteReceipt } from './receipt.ts';
 import type { Store } from './store.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -99,7 +99,9 @@ class HandleUndo implements UndoManager {
       const receipt = write();
       if (!isHere) this.#blind.add(receipt);
       const changes = changesBetween(before, leavesAround(this.#view, roots));
-      this.#note({ roots, changes, fate: () => fateOf(receipt) });
+      const rebasedAt = (): readonly Path[] =>
+        receipt instanceof WriteReceipt ? receipt.rebasedAt : roots;
+      this.#note({ roots, changes, fate: () => fateOf(receipt), rebasedAt });
       return receipt;
     });
     // A write that is refused is no step any more.

@@ -94,6 +94,44 @@ describe('undo', () => {
     expect(() => undo.undo()).toThrow(ConflictError);
   });
 
+  it('takes back a transaction where others came before it at a total only, and at no leaf beside that (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    await store.put('order', { items: 0, at: 'none', by: 'none' }).committed;
+    const undo = undoManager(store);
+    await goOffline(store, valve);
+    const write = store.transact((tx) => {
+      tx.increment('sum', 2);
+      tx.merge('order', { items: 2, at: 'mine' });
+    });
+    await other.increment('sum', 5).committed;
+    valve.up();
+    expect((await write.committed).rebasedOver).toHaveLength(1);
+    await undo.undo()?.committed;
+    const before = { 'order/items': 0, 'order/at': 'none', 'order/by': 'none' };
+    expect(all(store)).toEqual({ ...before, sum: 5 });
+    await undo.redo()?.committed;
+    expect(all(store)).toEqual({ ...before, 'order/items': 2, 'order/at': 'mine', sum: 7 });
+  });
+
+  it('takes back nothing of a transaction where others came before it at one leaf of it (P58)', async () => {
+    const valve = new Valve();
+    const [store, other] = [await world.store({ link: valve }), await world.store()];
+    const undo = undoManager(store);
+    await goOffline(store, valve);
+    const write = store.transact((tx) => {
+      tx.increment('sum', 2);
+      tx.put('a', 'mine');
+      tx.put('b', 'mine');
+    });
+    await other.put('a', 'theirs').committed;
+    valve.up();
+    await write.committed;
+    expect(() => undo.undo()).toThrow(
+      expect.objectContaining({ details: { path: 'a', current_revision: expect.any(Number) } }),
+    );
+  });
+
   it('works offline, on writes that were never sent, and all of it arrives in order (P58)', async () => {
     const valve = new Valve();
     const [store, other] = [await world.store({ link: valve }), await world.store()];

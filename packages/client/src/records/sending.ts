@@ -69,7 +69,7 @@ export function sendWrites(writes: Writes, ended?: (outcome: Outcome) => void): 
   }
   if (op === undefined) {
     const reply = { store_seq: first.entry.server.sequence };
-    const outcome: Outcome = { status: 'committed', reply, rebasedOver: [] };
+    const outcome: Outcome = { status: 'committed', reply, rebasedOver: [], rebasedAt: [] };
     ended?.(outcome);
     return settled(first.entry, outcome, writes.opId);
   }

@@ -176,9 +176,9 @@ export class Fold {
     const states = { before: this.#committed, after: tree, shown: this.#view };
     const others = othersAt([...this.#shown], states, seq);
     for (const shown of this.#shown) {
-      const other = pathsOf(shown).find((path) => others.has(path) && isHeld(path));
-      const isIn = isCommittedBy(shown, seq);
-      if (other !== undefined && !isIn) shown.rebasedOver.push(revisionAt(tree, other) ?? seq);
+      if (isCommittedBy(shown, seq)) continue;
+      const met = pathsOf(shown).filter((path) => others.has(path) && isHeld(path));
+      rebase(shown, met, (other) => revisionAt(tree, other) ?? seq);
     }
   }
 
@@ -340,8 +340,7 @@ export class Fold {
       const areMet = (mine: Path): boolean => paths.some((path) => overlaps(mine, path));
       for (const shown of this.#shown) {
         // A condition that is of other places held, whatever became of those; it is not what was written over.
-        const isMet = shown.touched.some(areMet) && pathsOf(shown).some(areMet);
-        if (isMet) shown.rebasedOver.push(op.seq);
+        if (shown.touched.some(areMet)) rebase(shown, pathsOf(shown).filter(areMet), () => op.seq);
       }
     }
   }
@@ -385,4 +384,12 @@ export class Fold {
 /** An op of our own as it stands in the view: at a revision between two seqs. */
 function standing(op: Op, seq: Seq): Op {
   return { ...op, seq };
+}
+
+/** Others came before a request at these of its paths. */
+function rebase(shown: Pending, met: readonly Path[], seqAt: (path: Path) => Seq): void {
+  const [first] = met;
+  if (first === undefined) return;
+  shown.rebasedOver.push(seqAt(first));
+  for (const path of met) shown.rebasedAt.add(path);
 }

@@ -29,6 +29,8 @@ export type Pending = { -readonly [Field in keyof PendingRequest]: PendingReques
   echo: WriteReply | null;
   /** Seqs of foreign ops on its paths that were ordered before it. */
   readonly rebasedOver: Seq[];
+  /** Those of its paths that they were at. */
+  readonly rebasedAt: Set<Path>;
   /** What is shown of it: as decided on the view, at revisions of its own; none where it cannot be decided there now. */
   ops: readonly Op[];
   /** The paths that it bears on, and the leaves that it changed. */
@@ -52,6 +54,7 @@ export function pendingOf(known: PendingRequest): Pending {
     isSaved: true,
     echo: null,
     rebasedOver: [],
+    rebasedAt: new Set(),
     ops: [],
     touched: [],
     leaves: [],

@@ -250,7 +250,8 @@ export class Requests {
   }
 
   #settle(pending: Pending, reply: WriteReply): void {
-    this.#tell(pending, { status: 'committed', reply, rebasedOver: pending.rebasedOver });
+    const { rebasedOver, rebasedAt } = pending;
+    this.#tell(pending, { status: 'committed', reply, rebasedOver, rebasedAt: [...rebasedAt] });
   }
 
   #tell(pending: Pending, outcome: Outcome): void {

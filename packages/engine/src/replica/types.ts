@@ -48,6 +48,8 @@ export type Outcome =
       readonly reply: WriteReply;
       /** Seqs of foreign ops on its paths that were ordered between making and committing it. */
       readonly rebasedOver: readonly Seq[];
+      /** Those of its paths that they were at, above or below. */
+      readonly rebasedAt: readonly Path[];
     }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 

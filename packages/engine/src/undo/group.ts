@@ -1,4 +1,4 @@
-import { isAncestor, type Path } from '@holdfast/protocol';
+import type { Path } from '@holdfast/protocol';
 import { beforeBoth, isPlain, sameLeaf } from './capture.ts';
 import type { Fate, LeafChange, Step } from './types.ts';
 
@@ -59,13 +59,12 @@ class Writes implements Step {
   };
 
   /** Where a part was refused, nothing is sure. */
-  readonly isRebasedAt = (path: Path): boolean => {
+  readonly rebasedAt = (): readonly Path[] => {
     this.#look();
     const fates = this.#open.map((write) => write.fate());
-    if (this.#decided.has('refused') || fates.includes('refused')) return true;
+    if (this.#decided.has('refused') || fates.includes('refused')) return this.roots;
     const open = this.#open.filter((_, at) => fates[at] === 'rebased');
-    const roots = [...this.#rebased, ...open.flatMap((write) => write.roots)];
-    return roots.some((root) => root === path || isAncestor(root, path) || isAncestor(path, root));
+    return [...this.#rebased, ...open.flatMap(rebasedAt)];
   };
 
   add(write: Step): void {
@@ -78,16 +77,21 @@ class Writes implements Step {
 
   #look(): void {
     let count = 0;
-    for (const { changes, fate, roots } of this.#open) {
+    for (const step of this.#open) {
+      const { changes, fate } = step;
       const now = fate();
       if (now === 'pending') break;
-      if (now === 'rebased') for (const root of roots) this.#rebased.add(root);
+      if (now === 'rebased') for (const path of rebasedAt(step)) this.#rebased.add(path);
       this.#done.add(changes, now);
       this.#decided.add(now);
       count += 1;
     }
     this.#open.splice(0, count);
   }
+}
+
+function rebasedAt(step: Step): readonly Path[] {
+  return step.rebasedAt?.() ?? step.roots;
 }
 
 /** What changes came to, of which those that were cancelled never were. */

@@ -33,7 +33,8 @@ class Plan {
   conflict: Refusal | null = null;
   readonly #view: UndoView;
   readonly #isRebased: boolean;
-  readonly #isRebasedAt: (path: Path) => boolean;
+  /** Others may have come first at these paths, above or below them. */
+  readonly #rebased: ReadonlySet<string>;
   /** What the step left, by path. */
   readonly #after = new Map<Path, Leaf>();
   readonly #deletes: Write[] = [];
@@ -42,10 +43,10 @@ class Plan {
   readonly #members = new Map<Path, [Member, ...Member[]]>();
   readonly #conditions = new Map<string, Precondition>();
 
-  constructor({ changes, roots, fate, isRebasedAt = () => true }: Step, view: UndoView) {
+  constructor({ changes, roots, fate, rebasedAt = () => roots }: Step, view: UndoView) {
     this.#view = view;
     this.#isRebased = fate() === 'rebased';
-    this.#isRebasedAt = (path) => this.#isRebased && isRebasedAt(path);
+    this.#rebased = placesOf(this.#isRebased ? rebasedAt() : []);
     for (const { path, after } of changes) if (after !== undefined) this.#after.set(path, after);
     const rest = this.#restoreWholes(changes, roots);
     for (const change of rest) this.#restore(change);
@@ -105,6 +106,11 @@ class Plan {
     this.#expect({ kind: 'equals', path: root, value: assembled(root, values) });
     this.#deletes.push({ op: 'delete', path: root });
     return made;
+  }
+
+  #isRebasedAt(path: Path): boolean {
+    const near = [path, `${path}/`, ...ancestorsOf(path)];
+    return near.some((each) => this.#rebased.has(each));
   }
 
   #isVacant(path: Path): boolean {
@@ -267,4 +273,9 @@ function childrenAt(depth: number, leaves: readonly Placed[]): ReadonlyMap<strin
     else child.push(leaf);
   }
   return children;
+}
+
+/** Paths, and what is above each with a `/` behind it. */
+function placesOf(paths: readonly Path[]): ReadonlySet<string> {
+  return new Set(paths.flatMap((path) => [path, ...ancestorsOf(path).map((each) => `${each}/`)]));
 }

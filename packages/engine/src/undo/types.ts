@@ -29,6 +29,6 @@ export type Step = {
   /** The paths that were written. */
   readonly roots: readonly Path[];
   readonly fate: () => Fate;
-  /** Of a `rebased` step: whether others may have come before it at a path. Default: at each. */
-  readonly isRebasedAt?: (path: Path) => boolean;
+  /** Of a `rebased` step: the paths at, above or below which others may have come before it. Default: its roots. */
+  readonly rebasedAt?: () => readonly Path[];
 };

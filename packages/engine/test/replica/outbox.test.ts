@@ -48,6 +48,7 @@ test('S65 a write whose reply was lost settles with its seq: by its echo, or by 
     status: 'committed',
     reply: { store_seq: 1 },
     rebasedOver: [],
+    rebasedAt: [],
   });
   seen.live();
   expect(seen.takePushed()).toEqual(['a']);

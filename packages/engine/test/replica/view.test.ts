@@ -68,6 +68,7 @@ test('S72 a pending write stands over a foreign one until it is answered', () =>
     status: 'committed',
     reply: { store_seq: 2 },
     rebasedOver: [1],
+    rebasedAt: ['k'],
   });
 });
 
@@ -270,5 +271,6 @@ test('S73 an own increment before which the server has added something is counte
     status: 'committed',
     reply: { store_seq: 3 },
     rebasedOver: [],
+    rebasedAt: [],
   });
 });

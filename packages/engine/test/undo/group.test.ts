@@ -1,5 +1,5 @@
 import { asPath } from '@holdfast/protocol';
-import { type Fate, Group } from '@holdfast/engine/undo';
+import { type Fate, Group, UndoHistory, type UndoView } from '@holdfast/engine/undo';
 import { expect, test } from 'vitest';
 
 test('of the writes of a group those that are decided are not asked again, however long it goes on', () => {
@@ -75,4 +75,39 @@ test.each([
     group.add({ changes: [change], roots: [path], fate: () => fate });
   }
   expect(group.take().fate()).toBe(whole);
+});
+
+test('a group of hundreds of leaves, before a total of which others came, is taken back with a look at each write, not with one for each leaf', () => {
+  const group = new Group();
+  const leaves = new Map<string, { value: number; type: 'integer'; revision: number }>();
+  let asked = 0;
+  const fateIs = (fate: Fate) => (): Fate => {
+    asked += 1;
+    return fate;
+  };
+  // What is not decided stays in the group, and all that comes after it.
+  group.add({ changes: [], roots: [asPath('first')], fate: fateIs('pending') });
+  const sum = { path: asPath('sum'), before: undefined, after: total(1) };
+  group.add({ changes: [sum], roots: [sum.path], fate: fateIs('rebased') });
+  const count = 300;
+  for (let at = 0; at < count; at += 1) {
+    const path = asPath(`a/${at}`);
+    const after = { value: 1, type: 'integer', revision: 1 } as const;
+    leaves.set(path, after);
+    group.add({
+      changes: [{ path, before: undefined, after }],
+      roots: [path],
+      fate: fateIs('committed'),
+    });
+  }
+  const view: UndoView = {
+    leaf: (path) => (path === sum.path ? total(3) : leaves.get(path)),
+    below: () => [],
+    knows: () => true,
+  };
+  const history = new UndoHistory(10);
+  history.wrote(group.take());
+  const plan = history.plan('undo', view);
+  expect(plan).toMatchObject({ ops: { length: count + 1 } });
+  expect(asked).toBeLessThan(20 * count);
 });

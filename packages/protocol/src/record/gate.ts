@@ -37,9 +37,11 @@ export function storedForm(
   def: Gated,
   value: unknown,
 ): { readonly stored: JsonObject; readonly shown: RecordValue } {
+  // A schema may change what it is given.
+  const input = def.stored === 'input' ? encoded(value) : null;
   const given = passObject(def, value);
   if ('issue' in given) throw invalidRecord(def, given.issues);
-  const stored = encodeStored(def.stored === 'input' ? value : given.value);
+  const stored = input === null ? encodeStored(given.value) : input();
   if (!isObject(stored)) throw invalidRecord(def, [{ message: 'a record is an object', path: [] }]);
   if (utf8Length(JSON.stringify(stored)) > objectBytesMax) {
     throw new RejectedError('value_too_large', { limit: objectBytesMax });
@@ -47,6 +49,18 @@ export function storedForm(
   const back = passRecord(def, stored);
   if ('issue' in back) throw invalidRecord(def, [unstable, ...back.issues]);
   return { stored, shown: back.value };
+}
+
+/** The JSON of a value as it is now; what speaks against that is thrown when it is asked for. */
+function encoded(value: unknown): () => Json {
+  try {
+    const json = encodeStored(value);
+    return () => json;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 const unstable: Issue = { message: "schema is not stable; use stored:'input'", path: [] };

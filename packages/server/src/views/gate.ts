@@ -30,11 +30,15 @@ function failedOf(_error: unknown): Passed {
   return { issues: [{ path: [], message: 'invalid' }] };
 }
 
-type Issue = { readonly message: string; readonly path?: unknown };
+type Issue = { readonly message: unknown; readonly path?: unknown };
 
+/** It travels, and a schema may say something else than it declares. */
 function issueOf({ message, path }: Issue): ViewIssue {
   const steps: readonly unknown[] = Array.isArray(path) ? path : [];
-  return { path: steps.flatMap(stepOf), message };
+  return {
+    path: steps.flatMap(stepOf),
+    message: typeof message === 'string' ? message : 'invalid',
+  };
 }
 
 function stepOf(step: unknown): readonly (string | number)[] {

@@ -133,3 +133,15 @@ it('params that are nested without measure are refused like all that cannot be, 
   expect(await root.ask('params', { params: nested(99) })).toMatchObject({ status: 'ok' });
   expect(server.describe().views).toHaveLength(1);
 });
+
+it.each([[undefined], [7], [7n], [{ text: 'wrong' }], [Symbol('wrong')]])(
+  'params whose schema says %s of them, which is no text, are refused as any others',
+  async (message) => {
+    const validate = () => ({ issues: [{ message, path: ['room'] }] });
+    const schema = { '~standard': { version: 1, vendor: 'own', validate } } as never;
+    const odd = view({ name: 'Room', params: schema, mount: () => ({}), render: () => ({}) });
+    const { joined } = await at(await world({ ...rooms, app: app({ views: [odd] }) }), 'one');
+    const issues = [{ path: ['room'], message: 'invalid' }];
+    expect(joined).toEqual({ reason: 'invalid_params', issues });
+  },
+);

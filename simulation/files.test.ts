@@ -18,7 +18,15 @@ it(
   },
 );
 
-it('are seen to fail where contents are lost', { timeout: 240_000 }, async () => {
-  const { failure } = await runFiles({ from: 1, count: 10, forgets: true });
-  expect(failure?.problems.join('\n')).toMatch(/together: f\/\d names sha256:\w+, of which null/);
-});
+it.each([
+  { forgets: 'contents', seen: /together: f\/\d names sha256:\w+, of which null/ },
+  { forgets: 'answers', seen: /once: sha256:\w+ was written 2 times/ },
+] as const)(
+  'are seen to fail where $forgets are forgotten',
+  { timeout: 240_000 },
+  async (mutant) => {
+    const { forgets, seen } = mutant;
+    const { failure } = await runFiles({ from: 1, count: 10, shrinks: false, forgets });
+    expect(failure?.problems.join('\n')).toMatch(seen);
+  },
+);

@@ -57,6 +57,15 @@ it(
   },
 );
 
+it(
+  'are seen to fail where the server leaves out some of what it tells',
+  { timeout: 240_000 },
+  async () => {
+    const { failure } = await runParts({ from: 1, count: 10, shrinks: false, leavesOut: true });
+    expect(failure?.problems.join('\n')).toMatch(/converged: \w+ shows .* of \S+ instead of/);
+  },
+);
+
 it.each([
   { forgets: 'read', seen: /scoped: guest: \w+ brings \S+ to who has/ },
   { forgets: 'write', seen: /barred: the guest wrote \S+ at \d+ ms/ },

@@ -1,10 +1,17 @@
-import { failureText, simulate, type Simulation } from '@holdfast/simulation';
+import {
+  failureText,
+  type Seeds,
+  simulate,
+  type Simulation,
+  type World,
+} from '@holdfast/simulation';
+import type { Server } from '@holdfast/server';
 import { expect, test } from 'vitest';
 
 const one = { from: 7, count: 1 };
 
-async function said(simulation: Simulation): Promise<string | null> {
-  const failure = await simulate(simulation, one);
+async function said(simulation: Simulation, seeds: Seeds = one): Promise<string | null> {
+  const failure = await simulate(simulation, seeds);
   return failure === null ? null : failureText(failure);
 }
 
@@ -44,6 +51,46 @@ test('given a program that fails only the first time, when it is played, then th
   });
   expect(text).toMatch(/^SEED=7\nit does not repeat: .*\nat \d+ ms: Error: odd/);
 });
+
+test.each([
+  {
+    how: 'takes a minute and a half to close',
+    spoilt: (server: Server, world: () => World) => {
+      const { close } = server;
+      return async (terms?: Parameters<Server['close']>[0]) => {
+        await world().sleep(90_000);
+        await close.call(server, terms);
+      };
+    },
+    seen: /ended: a server is not closed since \d+/,
+  },
+  {
+    how: 'says to be closed and goes on',
+    spoilt: () => async () => undefined,
+    seen: /ended: a server that is closed still stores something/,
+  },
+])(
+  'given a server that $how, when it is to close, then the failure tells of it',
+  async (mutant) => {
+    let now: World | null = null;
+    const world = (): World => now ?? expect.fail('the world has not begun');
+    const simulation: Simulation = {
+      faults: { closeServer: 12 },
+      prepare: (server) => Object.assign(server, { close: mutant.spoilt(server, world) }),
+      async program(begun) {
+        now = begun;
+        for (let count = 0; count < 1000; count++) {
+          for (const name of ['ann', 'bob', 'cleo', 'dan']) {
+            begun.client(name).store('acme/app').put(name, count);
+          }
+          await begun.sleep(20);
+        }
+        await begun.sleep(80_000);
+      },
+    };
+    expect(await said(simulation, { ...one, shrinks: false })).toMatch(mutant.seen);
+  },
+);
 
 test('given a program that waits for a store that there is not, when it is played, then the failure tells what its clients are at', async () => {
   const text = await said({

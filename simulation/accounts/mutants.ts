@@ -3,6 +3,7 @@ export const accountMutants = {
   'a cache knows no principals': 'apart',
   'a token is that of somebody else': 'signed',
   'a write gets lost that was kept': 'kept',
+  'answers are forgotten': 'once',
   'a value is another': 'converged',
 } as const;
 

@@ -7,6 +7,7 @@ import {
   segmentsOf,
 } from '@holdfast/protocol';
 import type { Principal } from '@holdfast/server';
+import { forgetAnswers } from '../amnesia.ts';
 import { browserOf, BrowserTab } from '../browser/tab.ts';
 import { insider } from '../collections/card.ts';
 import { waitWhile } from '../patience.ts';
@@ -89,6 +90,7 @@ export class AccountWorlds extends Worlds<Deed, AccountMutant> {
   protected begin(world: World): void {
     this.#attach(world);
     this.#isCalm = false;
+    if (this.spoils('answers are forgotten')) forgetAnswers(world.storage);
     const desk: Desk = {
       complain: (word, text) => world.problem(`${word}: ${text}`),
       spoils: this.spoils,

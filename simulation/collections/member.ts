@@ -280,6 +280,8 @@ export class Member {
     if (hasMore === true && this.#spoil('there is more, and nobody is told')) {
       delta['has_more'] = false;
     }
+    const other = text.replaceAll(/(\/owner"),"\w+","string"/g, '$1,5,"integer"');
+    if (other !== text && this.#spoil('a value is of another kind')) return other;
     return this.#isValueSpoiled() ? text.replaceAll(/"m\d+"/g, '"m0"') : JSON.stringify(frame);
   }
 

@@ -4,6 +4,7 @@ export const collectionMutants = {
   'rows come in another order': { word: 'fresh', seed: 1 },
   'there is more, and nobody is told': { word: 'fresh', seed: 1 },
   'a client overlooks a step': { word: 'shown', seed: 1 },
+  'a value is of another kind': { word: 'calm', seed: 1 },
   'a value is another': { word: 'shown', seed: 4 },
   'a value is another to whom not all is shown': { word: 'shown', seed: 6 },
   'something older is shown again': { word: 'monotone', seed: 1 },

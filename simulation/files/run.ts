@@ -1,6 +1,7 @@
 import type { Store } from '@holdfast/client';
 import { isObject } from '@holdfast/protocol';
 import type { BlobHash } from '@holdfast/server/blobs';
+import { forgetAnswers } from '../amnesia.ts';
 import type { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
@@ -25,14 +26,16 @@ const lengthMs = 30_000;
 const ageMs = 30 * 3_600_000;
 const sizeMax = 600_000;
 
+/** What is forgotten when a server dies, which must be seen: the contents of files, or what was answered. */
+type Forgotten = 'contents' | 'answers';
+
 /** Clients that put, get and delete files, large ones in pieces, on a network and a server that break amid all of it. */
 export class FileWorlds {
-  readonly #forgets: boolean;
+  readonly #forgets: Forgotten | null;
   figures = { stored: 0, read: 0, peeks: 0 };
   #uploads: Upload[] = [];
 
-  /** `forgets`: contents are lost when the server dies, which must be seen. */
-  constructor({ forgets = false }: { readonly forgets?: boolean } = {}) {
+  constructor({ forgets = null }: { readonly forgets?: Forgotten | null } = {}) {
     this.#forgets = forgets;
   }
 
@@ -43,6 +46,7 @@ export class FileWorlds {
     script: { steps: stepsOf, perform: (world, step) => this.#perform(world, step) },
     program: async (world) => {
       this.#uploads = [];
+      if (this.#forgets === 'answers') forgetAnswers(world.storage);
       for (const name of names) world.device(name).store(storeName);
       await world.sleep(lengthMs);
       world.calm();
@@ -65,7 +69,7 @@ export class FileWorlds {
     else if (does === 'delete') store.delete(path);
     else if (does === 'look') await this.#look(world);
     else world.site.jump(ageMs);
-    if (this.#forgets && does === 'look') {
+    if (this.#forgets === 'contents' && does === 'look') {
       for await (const { name } of world.blobs.list()) await world.blobs.delete(name);
     }
   }
@@ -155,7 +159,7 @@ export class FileWorlds {
 
 /** Runs the worlds of some seeds; stops at the first in which something is wrong. */
 export async function runFiles(
-  seeds: Seeds & { readonly forgets?: boolean },
+  seeds: Seeds & { readonly forgets?: Forgotten },
 ): Promise<{ readonly failure: Failure | null; readonly figures: FileWorlds['figures'] }> {
   const worlds = new FileWorlds(seeds);
   const failure = await simulate(worlds.simulation, seeds);

@@ -67,6 +67,8 @@ type PartsSpoilt = {
   readonly lagMs?: number;
   /** It says of what it denies that it is had, as if there were nothing. */
   readonly feigns?: boolean;
+  /** It leaves out the last op of all that it tells at once. */
+  readonly leavesOut?: boolean;
 };
 
 /** Clients that hold parts of a store, wider and narrower ones, and one that may read and write no more than its rules say. */
@@ -80,14 +82,16 @@ export class Parts {
   readonly #forgets: 'read' | 'write' | null;
   readonly #lagMs: number;
   readonly #feigns: boolean;
+  readonly #leavesOut: boolean;
   #now = (): number => 0;
   #writes = 0;
   #borders: Border[] = [];
 
-  constructor({ forgets, lagMs = 0, feigns = false }: PartsSpoilt = {}) {
+  constructor({ forgets, lagMs = 0, feigns = false, leavesOut = false }: PartsSpoilt = {}) {
     this.#forgets = forgets ?? null;
     this.#lagMs = lagMs;
     this.#feigns = feigns;
+    this.#leavesOut = leavesOut;
   }
 
   readonly simulation: Simulation<Step> = {
@@ -125,12 +129,17 @@ export class Parts {
       );
       world.client(name, {
         scope: [ownPart],
-        wrap: (link) => border.wrap(this.#feigns ? feigning(link) : link),
+        wrap: (link) => border.wrap(this.#spoilt(link)),
         onCrash: () => (this.#open = this.#open.filter((each) => each.name !== name)),
       });
       return border;
     });
     world.device('owner').store(storeName);
+  }
+
+  #spoilt(link: Link): Link {
+    if (this.#feigns) return changing(link, feigned);
+    return this.#leavesOut ? changing(link, withoutOne) : link;
   }
 
   /** What the rules are at a time, and for a while what they were. */
@@ -300,17 +309,18 @@ function isListed(pattern: string, path: Path): boolean {
   return parsed([pattern]).some((each) => matches(each, segmentsOf(path)));
 }
 
-/** The way to a server that counts among what a join has brought what it denies. */
-function feigning(link: Link): Link {
+/** The way to a server that says something else. */
+function changing(link: Link, change: (data: string | Uint8Array) => string | Uint8Array): Link {
   return {
     open: (url, events) =>
       link.open(url, {
         ...events,
-        received: (data) => events.received(feigned(data)),
+        received: (data) => events.received(change(data)),
       }),
   };
 }
 
+/** Of what a join has brought, it says, is what it denies. */
 function feigned(data: string | Uint8Array): string | Uint8Array {
   const frame = readFrame(jsonCodec.decode(data));
   if (isBadFrame(frame) || !isObject(frame.payload)) return data;
@@ -321,6 +331,17 @@ function feigned(data: string | Uint8Array): string | Uint8Array {
   if (!Array.isArray(patterns) || !Array.isArray(denied)) return data;
   const all = { ...response, patterns: [...patterns, ...denied], denied: [] };
   return jsonCodec.encode(frameTuple({ ...frame, payload: { ...payload, response: all } }));
+}
+
+/** Of what was committed it tells one op less. */
+function withoutOne(data: string | Uint8Array): string | Uint8Array {
+  const frame = readFrame(jsonCodec.decode(data));
+  if (isBadFrame(frame) || frame.event !== 'events' || !isObject(frame.payload)) return data;
+  const { ops } = frame.payload;
+  if (!Array.isArray(ops)) return data;
+  return jsonCodec.encode(
+    frameTuple({ ...frame, payload: { ...frame.payload, ops: ops.slice(0, -1) } }),
+  );
 }
 
 function codeOf(error: unknown): string {

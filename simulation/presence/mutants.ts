@@ -1,5 +1,6 @@
 /** Ways in which a world of presence can be spoiled, each with the word that its checkers then break. */
 export const presenceMutants = {
+  'somebody is not let on the topic': 'settled',
   'who has left is shown again': 'ghost',
   'somebody is left out': 'dropped',
   'a state is an older one': 'last',

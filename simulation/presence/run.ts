@@ -73,7 +73,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     let world: World | null = null;
     const server = {
       authenticate: async ({ token }: { readonly token: string | null }) =>
-        world === null ? null : principalOf(world, token),
+        world === null ? null : this.#principalOf(world, token),
     };
     super({ ...setting, server }, spoiling);
     this.#attach = (now) => (world = now);
@@ -128,6 +128,13 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
       looks: this.figures.looks + looks,
       moves: this.figures.moves + moves,
     };
+  }
+
+  #principalOf(world: World, token: string | null): Principal | null {
+    if (!world.site.admits(token)) return null;
+    const name = token?.replace(/\.\d+$/, '') ?? '';
+    const isBarred = name === 'dan' && this.spoils('somebody is not let on the topic');
+    return { ...insider, subject: name.startsWith('tab') ? user : name, presence: !isBarred };
   }
 
   /** In clear weather one thing happens, and everybody sees it as it is to be seen. */
@@ -246,12 +253,6 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     if (this.spoils('a state is an older one')) shown.set(first, { n: -1 });
     return shown;
   }
-}
-
-function principalOf(world: World, token: string | null): Principal | null {
-  if (!world.site.admits(token)) return null;
-  const name = token?.replace(/\.\d+$/, '') ?? '';
-  return { ...insider, subject: name.startsWith('tab') ? user : name };
 }
 
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */

@@ -2,8 +2,11 @@ import { promises } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import type { RealWork } from '../src/real.ts';
 
-/** Has virtual time wait for what servers do with files on their way; gives what ends that. */
-export function waitForFiles(work: RealWork): () => void {
+/**
+ * Has virtual time wait for what servers do with files on their way; gives what ends that. `isLeft`: whether what they
+ * remove now stays there, which must be seen.
+ */
+export function waitForFiles(work: RealWork, isLeft: () => boolean): () => void {
   const { open, rm } = promises;
   const opened: promises.FileHandle[] = [];
   promises.open = (...call) =>
@@ -13,7 +16,9 @@ export function waitForFiles(work: RealWork): () => void {
         return work.watched(handle);
       }),
     );
-  promises.rm = (...call) => work.count(rm.apply(promises, call));
+  promises.rm = async (...call) => {
+    if (!isLeft()) await work.count(rm.apply(promises, call));
+  };
   syncBuiltinESMExports();
   return () => {
     Object.assign(promises, { open, rm });

@@ -5,6 +5,8 @@ export const uploadMutants = {
   'nobody is told that an entry is gone': 'listed',
   'what is taken stays there': 'once',
   'nobody is told how it ended': 'settled',
+  'what nobody wants is left there': 'swept',
+  'a piece is longer than it may be': 'calm',
 } as const;
 
 /** One of {@link uploadMutants}. */

@@ -29,6 +29,7 @@ const deeds =
   );
 const script = { lengthMs, deeds, people: people.length };
 const spoilsMax = 20;
+const lasting: ReadonlySet<UploadMutant> = new Set(['what nobody wants is left there']);
 
 /** How much went on in worlds of uploads. */
 export type UploadFigures = {
@@ -53,7 +54,7 @@ export class UploadWorlds {
 
   constructor(place: string, mutant: UploadMutant | null = null) {
     this.#place = place;
-    this.#spoiling = new Spoiling(mutant, { most: spoilsMax, chance: 0.5 });
+    this.#spoiling = new Spoiling(mutant, { lasting, most: spoilsMax, chance: 0.5 });
   }
 
   get simulation(): Simulation<Step<string>> {
@@ -90,9 +91,10 @@ export class UploadWorlds {
 
   #begin(world: World): void {
     this.#restore();
-    this.#restore = waitForFiles(world.work);
-    this.#world = world;
     this.#spoiling.begin(new Dice(world.seed));
+    const isLeft = (): boolean => this.#spoiling.takes('what nobody wants is left there');
+    this.#restore = waitForFiles(world.work, isLeft);
+    this.#world = world;
     this.#completed.clear();
     this.#taken.clear();
     this.#outcomes = [];

@@ -223,7 +223,11 @@ export class Sender {
 
   /** Only chunks are bytes here. */
   #said(data: string | Uint8Array): string | Uint8Array {
-    if (typeof data === 'string' || !this.#post.spoils('a byte is another')) return data;
+    if (typeof data === 'string') return data;
+    if (this.#post.spoils('a piece is longer than it may be')) {
+      return Buffer.concat([data, Buffer.alloc(chunkBytes)]);
+    }
+    if (!this.#post.spoils('a byte is another')) return data;
     const other = data.slice();
     const last = other.length - 1;
     other[last] = (other[last] ?? 0) ^ 1;

@@ -2,6 +2,8 @@
 export const viewMutants = {
   'an envelope is lost': 'gapless',
   'an envelope comes twice': 'gapless',
+  'an envelope is lost, and all that follow it': 'converged',
+  'a command is refused for nothing': 'calm',
   'a value is another': 'exact',
   'a child is left out': 'exact',
   'a stream op is lost': 'streams',

@@ -41,6 +41,8 @@ export class Page {
   readonly #name: string;
   #pages = new Map<string, ViewHandle>();
   #said = 0;
+  /** Hears nothing of its boards any more, which must be seen. */
+  #isDeaf = false;
   /** The params that it has asked for last. */
   #n = 0;
 
@@ -167,7 +169,7 @@ export class Page {
     const text = String(data);
     const reader = this.#readerOf(text);
     const isPatch = reader !== undefined && text.includes('"patch"');
-    const mutant = isPatch ? this.#mutantFor(text) : null;
+    const mutant = isPatch ? this.#mutantFor(text) : this.#refused(text);
     for (const each of mutant ?? [text]) {
       reader?.heard(JSON.parse(each) as Frame);
       const isOverlooked = isPatch && this.#wall.spoils('a client overlooks an envelope') !== null;
@@ -176,7 +178,20 @@ export class Page {
     }
   }
 
+  /** What is done is said not to be. */
+  #refused(text: string): readonly string[] | null {
+    const [joinRef, ref, topic, event, payload] = JSON.parse(text) as Frame;
+    const isDone = event === 'phx_reply' && joinRef !== ref && payload['status'] === 'ok';
+    if (!isDone || !topic.startsWith('musubi:')) return null;
+    if (this.#wall.spoils('a command is refused for nothing') === null) return null;
+    const refusal = { status: 'error', response: { code: 'odd', message: 'odd' } };
+    return [JSON.stringify([joinRef, ref, topic, event, refusal])];
+  }
+
   #mutantFor(text: string): readonly string[] | null {
+    const goesDeaf = this.#wall.spoils('an envelope is lost, and all that follow it') !== null;
+    this.#isDeaf ||= goesDeaf;
+    if (this.#isDeaf) return [];
     for (const mutant of [
       'an envelope is lost',
       'an envelope comes twice',

@@ -360,6 +360,7 @@ test('V37 a signal goes to the message that its parent named last, though no pro
   const button: ViewDefinition = {
     name: 'button',
     emits: { pressed: object({}) },
+    onProps: () => void ran.push('onProps'),
     render: () => ({}),
     commands: { press: { run: (ctx) => ctx.emit('pressed') } },
   };
@@ -381,4 +382,5 @@ test('V37 a signal goes to the message that its parent named last, though no pro
   await client.dispatch('turn');
   await client.dispatch('press', {}, { storeId: ['b'] });
   expect(client.tree).toMatchObject({ said: 'two' });
+  expect(ran).toEqual([]);
 });

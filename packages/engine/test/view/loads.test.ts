@@ -222,6 +222,37 @@ test.each([
   },
 );
 
+test('V38 V46 all that a command puts into a list while a load arrives is held as clients have it', async () => {
+  const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
+  const rig = new Rig(held(loads, gate));
+  const client = await rig.open();
+  await client.dispatch('list');
+  const slow = client.send('slow', (ctx: ViewContext) => {
+    ctx.stream('items').insert({ id: 5 });
+    ctx.stream('items').insert({ id: 6 });
+  });
+  loads[0]?.resolve([{ id: 4 }]);
+  await rig.advance(100);
+  gate.open();
+  await slow;
+  let kept: unknown;
+  await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
+  expect([client.items('items'), kept]).toEqual(
+    [0, 1].map(() => [{ id: 4 }, { id: 5 }, { id: 6 }]),
+  );
+});
+
+test('V45 a load that fails leaves the result that was there', async () => {
+  const loads: Loading[] = [];
+  const client = await new Rig(loading(loads)).open();
+  await client.dispatch('load');
+  loads[0]?.resolve('first');
+  await client.dispatch('load');
+  loads[1]?.reject(new RejectedError('full'));
+  await client.dispatch('fail');
+  expect(profile(client)).toMatchObject({ status: 'failed', result: 'first' });
+});
+
 test('V24 a load that a failed command has started never runs', async () => {
   const loads: Loading[] = [];
   const client = await new Rig(loading(loads)).open();

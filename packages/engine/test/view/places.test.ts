@@ -2,6 +2,7 @@ import type { ViewDefinition } from '@holdfast/engine/view';
 import { setOwn } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { Rig } from './instance-rig.ts';
+import { object } from './schemas.ts';
 
 const become: ViewDefinition['commands'] = { become: { run: (ctx, to) => ctx.update(to) } };
 
@@ -124,5 +125,37 @@ test('a child whose place has an odd name changes there (views.md §6.4)', async
   expect(Object.entries(client.tree ?? {})).toContainEqual([
     '__proto__',
     { __musubi_store_id__: ['c'], count: 1 },
+  ]);
+});
+
+test('of what a child and then its owner put into streams, the owner’s goes first (views.md §8.1)', async () => {
+  const inner: ViewDefinition = {
+    name: 'inner',
+    streams: { log: {} },
+    emits: { said: object({}) },
+    render: (_, h) => ({ log: h.stream('log') }),
+    commands: {
+      say: {
+        run: (ctx) => {
+          ctx.stream('log').insert({ id: 1 });
+          ctx.emit('said');
+        },
+      },
+    },
+  };
+  const rig = new Rig({
+    name: 'outer',
+    streams: { log: {} },
+    render: (_, h) => ({
+      log: h.stream('log'),
+      c: h.child(inner, 'c', {}, { on: { said: 'hear' } }),
+    }),
+    messages: { hear: { run: (ctx) => ctx.stream('log').insert({ id: 1 }) } },
+  });
+  const client = await rig.open();
+  await client.dispatch('say', {}, { storeId: ['c'] });
+  expect(client.last?.tail.content.stream_ops).toMatchObject([
+    { store_id: [] },
+    { store_id: ['c'] },
   ]);
 });

@@ -2,7 +2,7 @@ import { records } from '@holdfast/client/records';
 import { Replica } from '@holdfast/engine/replica';
 import { collection, passthrough, record } from '@holdfast/protocol';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openWorld } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 type Card = { readonly at: number; readonly title?: string };
 
@@ -20,16 +20,22 @@ const cards = Object.fromEntries(
   Array.from({ length: count }, (_, at) => [`c${String(at).padStart(3, '0')}`, { at }] as const),
 );
 
+/** All cards, in order, as they are found at a place. */
+async function filled(world: World, place: 'server' | 'client') {
+  if (place === 'server') world.server.record(Card);
+  await (await world.store()).put('cards', cards).committed;
+  const client = world.client({ records: records([Card]) });
+  const board = client.collection(ordered);
+  onTestFinished(board.retain());
+  await board.ready();
+  return { client, board };
+}
+
 test.for(['server', 'client'] as const)(
   'with hundreds of own writes that wait, one more has what it touches looked at and not all rows, which stay in order and the same objects (found by the %s)',
   async (place) => {
     await using world = await openWorld();
-    if (place === 'server') world.server.record(Card);
-    await (await world.store()).put('cards', cards).committed;
-    const client = world.client({ records: records([Card]) });
-    const board = client.collection(ordered);
-    onTestFinished(board.retain());
-    await board.ready();
+    const { client, board } = await filled(world, place);
     const { rows } = board.state.get();
     expect(rows).toHaveLength(count);
     const looked = vi.spyOn(Replica.prototype, 'entry');
@@ -60,12 +66,7 @@ test.for(['server', 'client'] as const)(
   'a transaction of hundreds of rows takes each path apart some times, and not once for each other row (found by the %s)',
   async (place) => {
     await using world = await openWorld();
-    if (place === 'server') world.server.record(Card);
-    await (await world.store()).put('cards', cards).committed;
-    const client = world.client({ records: records([Card]) });
-    const board = client.collection(ordered);
-    onTestFinished(board.retain());
-    await board.ready();
+    const { client, board } = await filled(world, place);
     // The first has them all looked at once.
     board.row(board.keys()[0] ?? '')?.patch({ title: 'first' });
     const apart = vi.spyOn(String.prototype, 'split');

@@ -95,6 +95,9 @@ function nextName(): string {
 
 const runs = Number(process.env['HOLDFAST_RUNS'] ?? 40);
 
+/** Texts that are no JSON, or not of what is kept. */
+const oddTexts = ['', 'x', '{', '{}', '[]', 'null', '1'] as const;
+
 const odd: readonly unknown[] = [
   undefined,
   null,
@@ -104,13 +107,7 @@ const odd: readonly unknown[] = [
   Number.NaN,
   1e300,
   10n,
-  '',
-  'x',
-  '{',
-  '{}',
-  '[]',
-  'null',
-  '1',
+  ...oddTexts,
   '"x"',
   '[1]',
   '['.repeat(5000),
@@ -194,21 +191,7 @@ describe('an SQLite cache with a garbled row', () => {
     ...['entry', 'map', 'request', 'letter'].flatMap((table) => [`${table}.id`, `${table}.text`]),
   ];
   const long = 'x'.repeat(200);
-  const values = [
-    null,
-    new Uint8Array(0),
-    new Uint8Array(5),
-    7,
-    1.5,
-    '',
-    'x',
-    '{',
-    '{}',
-    '[]',
-    'null',
-    '1',
-    long,
-  ];
+  const values = [null, new Uint8Array(0), new Uint8Array(5), 7, 1.5, ...oddTexts, long];
 
   it.each(columns)(
     'in %s tells what is missing, heals and goes on, whatever is there instead',

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { asStoreName } from '@holdfast/protocol';
 import { type LoadChunk, StorageError } from '@holdfast/server/storage';
 import { sqlite, type SqliteOptions } from '@holdfast/server/storage/sqlite';
@@ -231,6 +231,25 @@ describe('the file of the SQLite driver', () => {
     const second = sqlite({ directory });
     await expect.poll(remains).toBe(0);
     await second.close();
+  });
+
+  it('goes on with sweeping a purged store, without a restart, when its disk takes deletes again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await fill(600);
+    const storage = sqlite({ directory });
+    const exec = Reflect.get(DatabaseSync.prototype, 'exec');
+    const disk = vi.spyOn(DatabaseSync.prototype, 'exec');
+    disk.mockImplementation(function refusing(this: DatabaseSync, sql: string) {
+      if (sql === 'PRAGMA secure_delete = ON') throw new Error('database or disk is full');
+      exec.call(this, sql);
+    });
+    expect(await storage.stores.purge('s')).toBe(true);
+    await expect.poll(() => [vi.getTimerCount(), remains()]).toEqual([1, 601]);
+    disk.mockRestore();
+    vi.advanceTimersByTime(60_000);
+    await expect.poll(remains).toBe(0);
+    await storage.close();
   });
 
   it('holds nothing of what a purged store held, not in pages that are free again either', async () => {

@@ -25,12 +25,16 @@ const keyOf = {
   webhooks: 'key',
 } as const;
 const rowsPerStep = 500;
+/** After a disk has refused a step, such as a full one. */
+const restMs = 60_000;
 
 /** Deletes what purged stores have left behind, a little at a time, so that no writer waits for it. */
 export class Sweep {
   readonly #desk: Desk;
   readonly #deletes: readonly StatementSync[];
   readonly #sql;
+  /** Of stores whose rows could not all be deleted yet. */
+  readonly #resting = new Set<NodeJS.Timeout>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -58,6 +62,7 @@ export class Sweep {
   /** Stops at the next step; the rest waits for the next start. */
   stop(): Promise<void> {
     this.#stopped = true;
+    for (const timer of this.#resting) clearTimeout(timer);
     return this.#running;
   }
 
@@ -67,8 +72,18 @@ export class Sweep {
       for (const statement of this.#deletes) await this.#drain(statement, key);
       if (!this.#stopped) await this.#desk.commits.enqueue(1, () => this.#sql.done.run(key));
     } catch {
-      // A disk that refuses deletes now is tried again at the next start; the rows are invisible meanwhile.
+      // The rows are invisible meanwhile.
+      this.#startLater(key);
     }
+  }
+
+  #startLater(key: number): void {
+    if (this.#stopped) return;
+    const timer = setTimeout(() => {
+      this.#resting.delete(timer);
+      this.start(key);
+    }, restMs);
+    this.#resting.add(timer.unref());
   }
 
   async #drain(statement: StatementSync, key: number): Promise<void> {

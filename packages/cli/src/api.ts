@@ -1,7 +1,7 @@
 import { isObject, isReason, refusals } from '@holdfast/protocol';
 import { type Endpoint, unreachable } from './endpoint.ts';
 import { outcomeOf } from './exit-codes.ts';
-import { Failure, hintFor } from './failure.ts';
+import { Failure, hintForAnswer } from './failure.ts';
 
 /** The fields of an answer. */
 export type Answer = { readonly [field: string]: unknown };
@@ -137,7 +137,7 @@ function refusalOf(status: number, answer: Answer): Failure {
   // Where the detail is a reason of its own, such as that of a pattern, it has its sentence, too.
   const why = typeof detail === 'string' && isReason(detail) ? sentence(detail) : detail;
   const says = textIn([message, why]) ?? sentence(code);
-  const hint = hintFor(code);
+  const hint = hintForAnswer(code);
   return new Failure(outcomeOfAnswer(status, code), `${code}: ${says}`, {
     code,
     details,

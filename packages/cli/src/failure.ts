@@ -86,10 +86,14 @@ export function failureOf(error: unknown): Failure {
   });
 }
 
-/** What a server answered is no sign that there is none. */
+/** What to do about a code that a server has answered with: that is no sign that there is none. */
+export function hintForAnswer(code: string): string | undefined {
+  return code === 'unavailable' ? 'The server cannot do it now; its log says why.' : hintFor(code);
+}
+
 function hintOf({ code, details: { cause } }: HoldfastError): string | undefined {
   const isThere = typeof cause === 'string' && isReason(cause);
-  return isThere ? 'The server cannot do it now; its log says why.' : hintFor(code);
+  return isThere ? hintForAnswer('unavailable') : hintFor(code);
 }
 
 const fileCalls: ReadonlySet<unknown> = new Set([

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createServer as createHoldfast } from '@holdfast/server';
+import { StorageError } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { bin, cli, devServer, linesOf, onTerminal, type Ran } from './harness.ts';
 
@@ -99,14 +100,14 @@ test('so does one whose token is revoked while it runs', slow, async () => {
   }
 });
 
-test('a write that the server goes on refusing for now is told as that, and not as one that may be committed', async () => {
+test('what the server goes on refusing for now is told as that, and not as a write that may be committed, or as no server', async () => {
   const storage = memory();
   const server = createHoldfast({
     storage,
     authenticate: async () => ({
       subject: 'ada',
       orgs: ['demo'],
-      scopes: ['entries:read', 'entries:write'],
+      scopes: ['entries:read', 'entries:write', 'stores:create'],
     }),
   });
   await server.stores.create('demo/main');
@@ -119,6 +120,12 @@ test('a write that the server goes on refusing for now is told as that, and not 
   const { error } = JSON.parse(stderr);
   expect(error).toMatchObject({ code: 'unavailable' });
   expect(error.message).toMatch(/Nothing is committed/);
+  storage.stores.create = () => Promise.reject(new StorageError('full', 'no space'));
+  const creating = ['stores', 'create', 'demo/new', '--json', '--url', url, '--token', 'x'];
+  const refused = await onTerminal(creating);
+  expect(refused.code).toBe(7);
+  const hint = 'The server cannot do it now; its log says why.';
+  expect(JSON.parse(refused.stderr).error).toMatchObject({ code: 'unavailable', hint });
 });
 
 test('a log is followed anew where its server falls silent, and not where that never answers', async () => {

@@ -16,9 +16,11 @@ export function meterProcess(meters: Meters): () => void {
     label: 'quantile',
   });
   meters.gauge('process_resident_memory_bytes', 'Resident memory size.', {
-    read: () => process.memoryUsage.rss(),
+    read: () => asked(() => process.memoryUsage.rss()),
   });
-  meters.gauge('holdfast_memory_bytes', 'Memory of the JavaScript engine.', { read: heap });
+  meters.gauge('holdfast_memory_bytes', 'Memory of the JavaScript engine.', {
+    read: () => asked(heap),
+  });
   meters.gauge('process_cpu_seconds_total', 'User and system CPU time spent.', {
     read: cpuSeconds,
     kind: 'counter',
@@ -26,9 +28,11 @@ export function meterProcess(meters: Meters): () => void {
   meters.gauge('process_start_time_seconds', 'Start of the process, as Unix time.', {
     read: () => performance.timeOrigin / 1000,
   });
-  meters.gauge('process_open_fds', 'Open file descriptors.', { read: () => onLinux(openFds) });
+  meters.gauge('process_open_fds', 'Open file descriptors.', { read: () => asked(openFds) });
+  // Where all of them are open there is none to ask with, and that is when somebody wants to know.
+  let most = asked(maxFds);
   meters.gauge('process_max_fds', 'The most file descriptors that may be open.', {
-    read: () => onLinux(maxFds),
+    read: () => (most = asked(maxFds) ?? most),
   });
   return () => lag.end();
 }
@@ -82,7 +86,7 @@ function cpuSeconds(): number {
 }
 
 /** What the kernel tells of this process; null where there is no such kernel, or not one descriptor is left to ask it with. */
-function onLinux(read: () => number | null): number | null {
+function asked<T>(read: () => T): T | null {
   try {
     return read();
   } catch {

@@ -1,5 +1,5 @@
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Storage } from '../../src/storage/port.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { principals } from '../conversation/principals.ts';
@@ -250,3 +250,14 @@ test.runIf(process.platform === 'linux')(
     expect(scrape.value('process_max_fds')).toBeGreaterThan(open);
   },
 );
+
+test('a process that has no descriptor left to ask the kernel with answers a scrape all the same', async () => {
+  const { url } = await world();
+  const rss = vi.spyOn(process.memoryUsage, 'rss').mockImplementation(() => {
+    throw new Error('EMFILE: too many open files, uv_resident_set_memory');
+  });
+  onTestFinished(() => rss.mockRestore());
+  const scrape = await Scrape.of(url);
+  expect(scrape.text).not.toMatch(/^process_resident_memory_bytes/m);
+  expect(scrape.value('holdfast_sockets')).toBe(0);
+});

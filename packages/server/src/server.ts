@@ -347,7 +347,7 @@ class HoldfastServer implements Server {
       onStoreArchived: (id) => this.#archived(id),
       onStorePurged: (id) => this.#openStores.reopen(id),
       onTokenRevoked: () => this.#sockets.recheckSoon(),
-      onFailure: (error, errorId) => this.#failed({ err: error, errorId }, 'a request failed'),
+      onFailure: (err, told) => this.#failed({ err, ...told }, 'a request failed'),
       limits: this.#limits,
       meters: this.#meters,
       tellsMetrics: this.#options.metrics ?? true,

@@ -131,7 +131,7 @@ export class Acts {
     try {
       await this.#deps.storage.keys.answer(name, JSON.stringify(kept));
     } catch (error) {
-      this.#deps.onFailure(error, this.#deps.newId());
+      this.#deps.onFailure(error);
     }
   }
 }

@@ -169,8 +169,8 @@ export type HttpDeps = {
   readonly onStorePurged: (id: string) => void | Promise<void>;
   /** Closes the token's sockets. */
   readonly onTokenRevoked: (id: string) => void | Promise<void>;
-  /** Logs what failed inside; the answer carries only the id. */
-  readonly onFailure: (error: unknown, errorId: string) => void;
+  /** Logs what failed inside; of it the answer carries the id, if anything. */
+  readonly onFailure: (error: unknown, told?: { readonly errorId: string }) => void;
   readonly limits: Limits;
   /** How many stores an org may have (stores.md §12.3). Default: any number. */
   readonly storesMax?: number;

@@ -71,7 +71,7 @@ export class EventStream {
       if (text !== '') this.#send(text);
       this.#told = this.#config.source.cursor;
     } catch (error) {
-      this.#deps.onFailure(error, this.#deps.newId());
+      this.#deps.onFailure(error);
       this.end();
     }
   }

@@ -7,6 +7,7 @@ import { StorageError } from '../storage/port.ts';
 import { Acts } from './acts.ts';
 import { compressJson } from './compress.ts';
 import { routeAudit } from './audit.ts';
+import { breakOff } from './broken-off.ts';
 import { routeConsole } from './console.ts';
 import { refuseCrossSite } from './cross-site.ts';
 import type { HttpDeps } from './deps.ts';
@@ -81,6 +82,7 @@ const corsHeaders = {
 /** The HTTP surface of a server, as one fetch handler (stores.md §15). */
 export function createHttp(deps: HttpDeps): Hono {
   const app = new Hono();
+  app.use(breakOff(deps));
   app.use(measureRequests(deps.meters, deps.clock));
   app.use(async (c, next) => {
     const asked = c.req.header('x-request-id') ?? '';
@@ -170,7 +172,7 @@ function problemOf(error: unknown, deps: HttpDeps): Problem {
   if (isGone(error)) return notFound();
   // A disk in trouble is told like that by whatever writes (stores.md §8); what is wrong with it is the log's.
   if (error instanceof StorageError) {
-    deps.onFailure(error, deps.newId());
+    deps.onFailure(error);
     return refused(unavailable);
   }
   const isNo = error instanceof RejectedError && isReason(error.code);
@@ -185,7 +187,7 @@ function isGone(error: unknown): boolean {
 /** What failed inside goes to the log; the caller gets the id to find it by (stores.md §8). */
 function conceal(error: unknown, deps: HttpDeps): Problem {
   const errorId = deps.newId();
-  deps.onFailure(error, errorId);
+  deps.onFailure(error, { errorId });
   return new Problem(500, 'internal_error', { error_id: errorId });
 }
 

@@ -53,7 +53,7 @@ async function authenticate(deps: HttpDeps, c: Context): Promise<Principal> {
 
 /** The token is not known to be bad: the same may pass later. */
 function uncheckable(deps: HttpDeps, error: unknown): never {
-  deps.onFailure(error, deps.newId());
+  deps.onFailure(error);
   throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
 }
 

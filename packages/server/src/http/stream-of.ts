@@ -3,6 +3,26 @@ import type { HttpDeps } from './deps.ts';
 /** Whoever takes no piece for so long has gone, or holds a state, a file and a connection for nothing. */
 const IDLE_MS = 120_000;
 
+/** Ends a stream whose reader is too slow: nothing has failed, and no log needs to hear of it. */
+export class IdleReader extends Error {
+  constructor() {
+    super('The reader takes nothing more.');
+    this.name = 'IdleReader';
+  }
+}
+
+/** Hears why a stream cannot go on, and has it given up by its reader. */
+type OnBroken = (error: unknown) => void;
+
+const followable = new WeakMap<ReadableStream<Uint8Array>, (listener: OnBroken) => void>();
+
+/** Has somebody hear why a stream of {@link streamOf} breaks off, instead of its reader; false for other streams. */
+export function follow(stream: ReadableStream<Uint8Array>, listener: OnBroken): boolean {
+  const set = followable.get(stream);
+  set?.(listener);
+  return set !== undefined;
+}
+
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** The clock by which readers are waited for, and what is to be done when a stream is over, also where nothing was read. */
@@ -20,6 +40,11 @@ export function streamOf(
     Symbol.asyncIterator in pieces ? pieces[Symbol.asyncIterator]() : pieces[Symbol.iterator]();
   let timer: unknown = null;
   let isOver = false;
+  let onBroken: OnBroken | null = null;
+  const breakOff = (controller: ReadableStreamDefaultController, error: unknown): void => {
+    if (onBroken === null) controller.error(error);
+    else onBroken(error);
+  };
   const giveUp = async (): Promise<void> => {
     isOver = true;
     clock.clearTimeout(timer);
@@ -28,11 +53,11 @@ export function streamOf(
   };
   const wait = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
     timer = clock.setTimeout(() => {
-      controller.error(new Error('The reader takes nothing more.'));
       giveUp().catch(() => undefined);
+      breakOff(controller, new IdleReader());
     }, IDLE_MS);
   };
-  return new ReadableStream(
+  const stream = new ReadableStream<Uint8Array>(
     {
       start: wait,
       pull: async (controller) => {
@@ -47,12 +72,18 @@ export function streamOf(
           }
           controller.close();
         } catch (error) {
-          controller.error(error);
+          const isLeft = isOver;
+          isOver = true;
+          if (isLeft) return;
+          breakOff(controller, error);
         }
         await end();
       },
-      cancel: giveUp,
+      // Not once more where it was given up, and that is what its reader leaves for.
+      cancel: () => (isOver ? undefined : giveUp()),
     },
     { highWaterMark: 0 },
   );
+  followable.set(stream, (listener) => (onBroken = listener));
+  return stream;
 }

@@ -102,7 +102,7 @@ function resultOf(answer: object): Result {
 function explain(error: unknown, deps: HttpDeps): object {
   if (!(error instanceof Problem)) {
     const errorId = deps.newId();
-    deps.onFailure(error, errorId);
+    deps.onFailure(error, { errorId });
     const message = 'Something failed inside the server; error_id finds it in its log.';
     return { error: 'internal_error', error_id: errorId, message };
   }

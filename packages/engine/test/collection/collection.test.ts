@@ -178,6 +178,28 @@ describe('Evaluation', () => {
     expect(seen.filter((path) => before.includes(path)).toSorted()).toEqual(before.toSorted());
   });
 
+  test('R201 R202 a page keeps its rows when all that comes long before it is gone', () => {
+    const rows = Array.from({ length: 768 }, (_, n): Row => ({ path: at(n), value: { n } }));
+    const all = new Evaluation('item', queryOf({ orderBy: 'n', limit: 601 }), rows);
+    const after = all.window.endCursor ?? '';
+    const page = new Evaluation('item', queryOf({ orderBy: 'n', limit: 3, after }), rows);
+    page.take(rows.slice(256, 512).map(({ path }) => ({ path, value: undefined })));
+    page.take([{ path: at(601), value: undefined }]);
+    expect(page.rows).toEqual([at(602), at(603), at(604)]);
+  });
+
+  test('R164 a field by the name of what every object has is absent where it was not stored', () => {
+    const rows: Row[] = [
+      { path: at(1), value: { constructor: 'b' } },
+      { path: at(2), value: {} },
+      { path: at(3), value: { constructor: 'a' } },
+    ];
+    const sorted = new Evaluation('item', queryOf({ orderBy: 'constructor' }), rows);
+    expect(sorted.rows).toEqual([at(2), at(3), at(1)]);
+    const where = { constructor: { exists: true } };
+    expect(new Evaluation('item', queryOf({ where }), rows).rows).toEqual([at(1), at(3)]);
+  });
+
   test('R201 a cursor of another query, or none, is invalid_cursor', () => {
     const one = new Evaluation('item', queryOf({ where: { a: 1 } }), [
       { path: at(1), value: { a: 1 } },

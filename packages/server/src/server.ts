@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Veil } from '@holdfast/engine/gate';
 import type { Limits } from '@holdfast/protocol';
 import {
   Access,
   AuditLog,
   allowsOrigin,
   type AddedPrincipal,
-  type Principal,
   Rates,
   ratesOf,
   Signer,
@@ -21,7 +19,7 @@ import { type Clock, systemClock } from './host/clock.ts';
 import { Compactor, retentionOf } from './host/compactor.ts';
 import { doorTo, type StoreDoor } from './host/door.ts';
 import { PresenceTopics } from './host/presence-topics.ts';
-import type { HostRoom, StoreHost } from './host/store-host.ts';
+import type { HostRoom } from './host/store-host.ts';
 import { Stores } from './host/stores.ts';
 import { logOf } from './error-log.ts';
 import { addGauges, figuresOf, type Parts } from './gauges.ts';
@@ -144,7 +142,7 @@ class HoldfastServer implements Server {
     const room = this.#hostRoom();
     this.#openStores = new Stores(room);
     this.#presence = new PresenceTopics(room);
-    const sights = { ...this.#door(), veilOf: this.#veilOf.bind(this) };
+    const sights = { ...this.#door(), veilOf: this.#records.veilIn.bind(this.#records) };
     const blobs = measuredBlobs(openBlobs(options), this.#meters);
     this.#files = new Files({ ...room, blobs, sight: sightOf(sights) });
     const counted = (result: string): void => this.#meters.webhookAttempts.add(result);
@@ -235,11 +233,6 @@ class HoldfastServer implements Server {
     return doorTo(this.#openStores, () => (this.#numbers += 1));
   }
 
-  #veilOf(principal: Principal, store: Pick<StoreHost, 'row' | 'valueAt'>): Veil | null {
-    const { name } = store.row;
-    return this.#records.veilOf(principal, { name, valueAt: (path) => store.valueAt(path) });
-  }
-
   #fault(fault: RecordFault): void {
     this.#failed({ ...fault, err: fault.error }, 'a record failed');
     const failed = (err: unknown): void => this.#failed({ err }, 'onError failed');
@@ -318,7 +311,7 @@ class HoldfastServer implements Server {
       presence: this.#presence,
       ...this.#views,
       nextNumber: () => (this.#numbers += 1),
-      veilOf: (principal, host) => this.#veilOf(principal, host),
+      veilOf: (principal, host) => this.#records.veilIn(principal, host),
       recordOf: ({ row }, name) => this.#records.find(row.name, name),
     };
   }
@@ -332,7 +325,7 @@ class HoldfastServer implements Server {
       closing: this.#closingSignal.signal,
       access: this.#access,
       records,
-      veilOf: (principal, store) => this.#veilOf(principal, store),
+      veilOf: (principal, store) => this.#records.veilIn(principal, store),
       rates: this.#rates,
       files: this.#files,
       webhooks: this.#webhooks,
@@ -361,7 +354,7 @@ class HoldfastServer implements Server {
           {
             ...this.#parts(),
             storage: this.#storage,
-            veilOf: (who, host) => this.#veilOf(who, host),
+            veilOf: (who, host) => this.#records.veilIn(who, host),
           },
           id,
           principal,

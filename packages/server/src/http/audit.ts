@@ -1,4 +1,4 @@
-import { asStoreName, parseStoreName, refuse } from '@holdfast/protocol';
+import { asPath, asStoreName, parseStoreName, refuse } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
 import { type Act, mayUseStore, orgOf, type Principal } from '../access/index.ts';
@@ -47,7 +47,8 @@ export function routeAudit(app: Hono, deps: HttpDeps): void {
     }
     const shown = rows.slice(0, limit);
     const next = rows.length > limit ? (shown.at(-1)?.number ?? null) : null;
-    return c.json({ acts: shown.map(describe), next_before: next });
+    const told = shown.map((row) => (hidesTarget(deps, principal, row) ? untold(row) : row));
+    return c.json({ acts: told.map(describe), next_before: next });
   });
 }
 
@@ -77,6 +78,25 @@ function mayHear(principal: Principal, { store, act }: AuditRow): boolean {
 
 function usesAll({ storeAccess }: Principal): boolean {
   return storeAccess.mode === 'all';
+}
+
+/** What was done at paths; the targets of other acts have ids. */
+const atPaths = new Set(['store.rolled_back', 'entry.force_deleted']);
+
+/** Whether records may hide what was done something to: who may not see an object is not to hear of it here (records.md §17). */
+function hidesTarget(
+  deps: Pick<HttpDeps, 'veilOf'>,
+  principal: Principal,
+  { act, store, target }: AuditRow,
+): boolean {
+  if (store === null || target === null || !atPaths.has(act)) return false;
+  // Where objects are, no value tells.
+  const looked = { row: { name: asStoreName(store.name) }, valueAt: () => undefined };
+  return deps.veilOf?.(principal, looked)?.concerns(asPath(target)) ?? false;
+}
+
+function untold(row: AuditRow): AuditRow {
+  return { ...row, target: null };
 }
 
 type Query = {

@@ -134,7 +134,7 @@ export type HttpDeps = {
   /** What the records of a store hide from a principal; null: nothing. */
   readonly veilOf?: (
     principal: Principal,
-    store: Pick<OpenStore, 'row' | 'valueAt'>,
+    store: Pick<OpenStore, 'valueAt'> & { readonly row: Pick<StoreRow, 'name'> },
   ) => Veil | null;
   /** Records as server-sent events; absent: they are not served. */
   readonly records?: RecordStreams;

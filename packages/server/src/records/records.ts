@@ -158,6 +158,17 @@ export class Records {
     });
   }
 
+  /** The same of a store that is known by its row. */
+  veilIn(
+    principal: Viewer,
+    store: Pick<Viewed, 'valueAt'> & { readonly row: Pick<Viewed, 'name'> },
+  ): Veil | null {
+    return this.veilOf(principal, {
+      name: store.row.name,
+      valueAt: (path) => store.valueAt(path),
+    });
+  }
+
   /** Whether records of a store, of any where none is said, hide something from a principal or keep fields from it that services may write. */
   binds(principal: Viewer, store: StoreName | null): boolean {
     if (seesAll(principal)) return false;

@@ -1,7 +1,8 @@
 import { setImmediate as loop } from 'node:timers/promises';
+import { passthrough, record } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import type { GivenPrincipal } from '../../src/index.ts';
-import { set, topic, world } from '../conversation/world.ts';
+import { everything, set, topic, world } from '../conversation/world.ts';
 import { type Ask, World } from './world.ts';
 
 type Told = { readonly act: string; readonly actor: string; readonly [field: string]: unknown };
@@ -228,4 +229,30 @@ test('an act that cannot be noted is done and answered, and the operator is told
   home.storage.audit.note = () => Promise.reject(new Error('the disk is full'));
   expect((await ask('POST', '/api/stores', { name: 'blog' })).status).toBe(201);
   expect(home.failures).toMatchObject([{ message: 'the disk is full' }]);
+});
+
+test('P83 R228 what a record may hide from somebody is not named by the acts that they hear of', async () => {
+  const { server, url, joined } = await world({
+    authenticate: async ({ token }) =>
+      token === 'dev' ? everything : { ...everything, subject: 'eve', scopes: ['audit:read'] },
+  });
+  const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() } as const;
+  const Note = record({ ...spec, name: 'note', path: 'notes/:id' });
+  server.record(Note, { read: () => false });
+  const peer = await joined();
+  for (const path of ['notes/secret', 'open']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await peer.ask(topic, 'write', set(path, { n: 1 }, path));
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    await peer.ask(topic, 'rollback', { path, to_seq: 0 });
+  }
+  const targets = async (token: string): Promise<readonly unknown[]> => {
+    const headers = { authorization: `Bearer ${token}` };
+    const { acts } = await (
+      await fetch(`${url}/api/audit?act=store.rolled_back`, { headers })
+    ).json();
+    return acts.map(({ target }: { readonly target: unknown }) => target);
+  };
+  expect(await targets('dev')).toEqual(['open', 'notes/secret']);
+  expect(await targets('eve')).toEqual(['open', null]);
 });

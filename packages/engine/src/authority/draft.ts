@@ -292,7 +292,8 @@ export class Draft implements Judge<Outcome | Consult> {
     return context;
   }
 
-  #take({ ops, result }: Decision, { deviceId, opId, fingerprint, grants }: Submission): void {
+  #take({ ops, result }: Decision, submission: Submission): void {
+    const { deviceId, opId, fingerprint, principal, grants } = submission;
     this.#writable = grants?.write ?? null;
     for (const op of ops) {
       this.#removed = null;
@@ -301,7 +302,8 @@ export class Draft implements Judge<Outcome | Consult> {
     }
     const seq = this.head;
     const reply = isPlain(result) ? null : result;
-    this.#answers.push({ deviceId, opId, fingerprint, seq, at: this.at.wall, reply });
+    const at = this.at.wall;
+    this.#answers.push({ deviceId, opId, fingerprint, seq, at, reply, principal });
   }
 
   #logged(op: Op): LoggedOp {

@@ -2,6 +2,7 @@ export { Authority } from './authority.ts';
 export { clientOf } from './clients.ts';
 export { type ExpiredLease, LeaseDeadlines } from './lease-deadlines.ts';
 export type { Quotas } from './quota.ts';
+export { type Asking, recordFor, recordOf } from './repeats.ts';
 export type {
   Answer,
   AuthorityConfig,

@@ -29,9 +29,13 @@ export function ask(works: readonly Work[], clients: Clients): Asked | null {
 /** Hands the records that were found to their requests. */
 export function hand(works: readonly Work[], answers: readonly Answer[]): void {
   if (answers.length === 0) return;
-  const found = new Map<string, Answer>();
-  for (const answer of answers) found.set(keyOf(answer), answer);
-  for (const work of works) work.record = found.get(work.key) ?? null;
+  const found = new Map<string, Answer[]>();
+  for (const answer of answers) {
+    const known = found.get(keyOf(answer));
+    if (known === undefined) found.set(keyOf(answer), [answer]);
+    else known.push(answer);
+  }
+  for (const work of works) work.records = found.get(work.key) ?? [];
 }
 
 /** What is committed is known not to be new any more. */

@@ -1,6 +1,7 @@
 import { isRefusal, type MonotonicMs, type OpId, type Refusal, refuse } from '@holdfast/protocol';
 import type { Submission } from './types.ts';
 import { Consult } from '../data/index.ts';
+import { likenessOf, recordFor } from './repeats.ts';
 import type { Channel, Outcome, Work } from './work.ts';
 
 const retryMs = 1000;
@@ -78,14 +79,27 @@ export function takeBack(works: readonly Work[]): void {
 }
 
 /** The answer of a repeat (stores.md §6.3); null for a request that has not been answered for good. */
-function repeated({ submission, original, record }: Work): Outcome | null {
-  const { fingerprint } = submission;
-  const first = original?.outcome ?? null;
-  if (original !== null && first !== null && !(isRefusal(first) && passes(first))) {
-    return original.submission.fingerprint === fingerprint ? first : refuse('duplicate_op_id');
+function repeated(work: Work): Outcome | null {
+  return repeatedNow(work) ?? repeatedSince(work);
+}
+
+/** The same, of one that was open when it came. */
+function repeatedNow({ submission, original }: Work): Outcome | null {
+  for (let open = original; open !== null; open = open.original) {
+    const likeness = likenessOf(submission, open.submission);
+    if (likeness === 'foreign') continue;
+    const { outcome } = open;
+    if (outcome === null || (isRefusal(outcome) && passes(outcome))) return null;
+    return likeness === 'same' ? outcome : refuse('duplicate_op_id');
   }
-  if (record === null) return null;
-  if (record.fingerprint !== fingerprint) return refuse('duplicate_op_id');
+  return null;
+}
+
+/** The same, of one that was committed before. */
+function repeatedSince({ submission, records }: Work): Outcome | null {
+  if (records.length === 0) return null;
+  const record = recordFor(submission, records);
+  if (record === null || record === 'other') return record && refuse('duplicate_op_id');
   return record.reply ?? { store_seq: record.seq };
 }
 

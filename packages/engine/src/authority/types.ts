@@ -37,6 +37,8 @@ export type Answer = {
   readonly at: EpochMs;
   /** The full reply; null stands for `{ store_seq: seq }`. */
   readonly reply: WriteReply | null;
+  /** Whose request it was, as its op in the log says; absent: that is not known any more. */
+  readonly principal?: string | null;
 };
 
 /** What one append stores, all or nothing. */

@@ -27,6 +27,7 @@ export type Channel = {
 };
 
 const noAdvice: Advice = new Map();
+const none: readonly Answer[] = [];
 
 /** A submission on its way to its answer. */
 export class Work {
@@ -42,8 +43,8 @@ export class Work {
   original: Work | null;
   client: Client | null = null;
   counter = 0;
-  /** The dedupe record that a lookup found. */
-  record: Answer | null = null;
+  /** The dedupe records of its id that a lookup found. */
+  records: readonly Answer[] = none;
   /** Its op came by the log: it must not be refused any more. */
   landed = false;
   /** The channel's block before its turn, should the turn be taken back. */

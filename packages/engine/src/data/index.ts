@@ -21,7 +21,7 @@ export { Matcher } from './matcher.ts';
 export { applyPatch, type Exchange, Patching, readPointer } from './patch-apply.ts';
 export { project } from './projection.ts';
 export { targets, touches } from './reach.ts';
-export { checkRules, forbidden, type PathGrants, veil } from './rules.ts';
+export { checkRules, forbidden, type PathGrants, seesRequest, veil } from './rules.ts';
 export { type Bound, Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';

@@ -9,6 +9,7 @@ import {
   type Transaction,
 } from '@holdfast/protocol';
 import type { Intent } from './context.ts';
+import type { Asked } from './gate.ts';
 import { isMap } from './projection.ts';
 import { impliedDeletes } from './reach.ts';
 import type { ImportRequest } from './import.ts';
@@ -104,6 +105,28 @@ export function veil(
 function readsAll(ground: Ground, { path }: Intent): boolean {
   const above = ground.tree.leafAbove(path);
   return (above === undefined || ground.grants.read.covers(above)) && mayGuard(ground, path);
+}
+
+/** Whether all that a request says and looks at may be read: that it was made then tells nothing that is hidden. */
+export function seesRequest({ read }: PathGrants, request: Asked): boolean {
+  if (request.op === 'rollback') return request.path !== null && read.coversSubtree(request.path);
+  if (request.op === 'import' || request.op === 'migrate') return false;
+  if (request.op !== 'transact') return seesIntent(read, request);
+  return (
+    request.ops.every((op) => seesIntent(read, op)) &&
+    request.preconditions.every((condition) =>
+      condition.kind === 'fence'
+        ? read.covers(condition.fence.key)
+        : read.coversSubtree(condition.path),
+    )
+  );
+}
+
+function seesIntent(read: Scope, request: Intent): boolean {
+  if ('fence' in request && request.fence && !read.covers(request.fence.key)) return false;
+  if (read.coversSubtree(request.path)) return true;
+  if (request.op === 'mutate' || ('value' in request && isMap(request.value))) return false;
+  return read.covers(request.path);
 }
 
 function checkWrite(ground: Found, request: Intent): Refusal | null {

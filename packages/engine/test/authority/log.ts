@@ -5,7 +5,7 @@ import type { Leaf, Path, Seq } from '@holdfast/protocol';
 /** A storage in memory that keeps what an authority asks it to, and can be asked what it holds. */
 export class Log {
   readonly ops: LoggedOp[] = [];
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Map<string, readonly Answer[]>();
   readonly #entries = new Map<Path, Leaf>();
   readonly #maps = new Map<Path, Seq>();
 
@@ -21,8 +21,10 @@ export class Log {
     }
     for (const answer of batch.answers) {
       const key = `${answer.deviceId} ${answer.opId}`;
-      if (this.#answers.has(key)) throw new Error(`${key} was answered before`);
-      this.#answers.set(key, answer);
+      const before = this.#answers.get(key) ?? [];
+      const isAgain = before.some(({ principal }) => principal === answer.principal);
+      if (isAgain) throw new Error(`${key} was answered before`);
+      this.#answers.set(key, [...before, answer]);
     }
     for (const [path, leaf] of batch.entries) change(this.#entries, path, leaf);
     for (const [path, revision] of batch.maps) change(this.#maps, path, revision);
@@ -37,12 +39,11 @@ export class Log {
     ids: readonly { readonly deviceId: string; readonly opId: string }[],
     clients: readonly string[],
   ): { readonly answers: readonly Answer[]; readonly highs: ReadonlyMap<string, number> } {
-    const answers = ids.flatMap(({ deviceId, opId }) => {
-      const answer = this.#answers.get(`${deviceId} ${opId}`);
-      return answer === undefined ? [] : [answer];
-    });
+    const answers = ids.flatMap(
+      ({ deviceId, opId }) => this.#answers.get(`${deviceId} ${opId}`) ?? [],
+    );
     const highs = new Map<string, number>();
-    for (const { opId } of this.#answers.values()) {
+    for (const { opId } of [...this.#answers.values()].flat()) {
       const id = clientOf(opId);
       if (id === null || !clients.includes(id.client)) continue;
       highs.set(id.client, Math.max(id.counter, highs.get(id.client) ?? 0));

@@ -34,6 +34,27 @@ describe('a repeat', () => {
     expect(desk.ask(increment('n'), { ...given, deviceId: 'http:t2' })).toEqual({ store_seq: 2 });
   });
 
+  test('S62 is told from what others ask under its id, in one batch and later (P20)', () => {
+    const desk = new Desk();
+    const mine = { ...id(1), principal: 'me' };
+    const theirs = { ...id(1), principal: 'they', channel: 2 };
+    const asked = [
+      desk.submit(increment('n'), mine),
+      desk.submit(increment('n', 10), theirs),
+      desk.submit(increment('n'), { ...mine, channel: 3 }),
+    ];
+    const other = desk.submit(increment('n', 20), theirs);
+    desk.flush();
+    const first = { store_seq: 1 };
+    const second = { store_seq: 2 };
+    expect(asked.map((ticket) => desk.reply(ticket))).toEqual([first, second, first]);
+    expect(reasonOf(desk.reply(other))).toBe('duplicate_op_id');
+    const after = new Desk({}, desk.log);
+    expect(after.ask(increment('n'), mine)).toEqual(first);
+    expect(after.ask(increment('n', 10), theirs)).toEqual(second);
+    expect(after.value('n')).toBe(11);
+  });
+
   test('S65 gets the answer that a lost socket swallowed, the whole of it', () => {
     const desk = new Desk();
     const first = desk.ask(lease('l', 1000, 'me'), id(1));

@@ -1,4 +1,4 @@
-import type { Submission } from '@holdfast/engine/authority';
+import { type Asking, recordFor, recordOf, type Submission } from '@holdfast/engine/authority';
 import {
   fingerprint,
   isRefusal,
@@ -10,6 +10,7 @@ import {
 import type { Context } from 'hono';
 
 import { type Principal, rightsOf } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { deviceOf, tellRate } from './identify.ts';
@@ -69,12 +70,15 @@ export class Committer {
   }
 
   /** Whether the request repeats one that was committed, by its key. */
-  async isRepeat(c: Context, storeId: string, principal: Principal): Promise<boolean> {
+  async isRepeat(c: Context, row: StoreRow, principal: Principal): Promise<boolean> {
     const opId = c.req.header('idempotency-key');
     if (opId === undefined) return false;
     const ids = [{ deviceId: deviceOf(c, principal), opId }];
-    const known = await this.#deps.storage.answers(storeId, { ids, clients: [] });
-    return known.answers.length > 0;
+    const known = await this.#deps.storage.answers(row.id, { ids, clients: [] });
+    // It does not look at values.
+    const veil = this.#deps.veilOf?.(principal, { row, valueAt: () => undefined }) ?? null;
+    const asker = { principal: principal.subject, ...rightsOf(principal, veil) };
+    return recordOf(asker, known.answers) !== null;
   }
 
   async #repeatable(store: OpenStore, wanted: Wanted, id: RequestId): Promise<Outcome> {
@@ -83,7 +87,19 @@ export class Committer {
     if (isRefusal(reply) && reply.code === 'duplicate_op_id') {
       throw reused();
     }
-    return { reply: accepted(reply), replayed: known.answers.length > 0 };
+    const asking = this.#askingOf(store, wanted);
+    const repeated = recordFor(asking, known.answers);
+    return { reply: accepted(reply), replayed: repeated !== null && repeated !== 'other' };
+  }
+
+  /** Whose request it is, and what it asks for. */
+  #askingOf(store: OpenStore, { principal, request, same }: Wanted): Asking {
+    return {
+      fingerprint: fingerprint(same),
+      principal: principal.subject,
+      request,
+      ...rightsOf(principal, this.#deps.veilOf?.(principal, store) ?? null),
+    };
   }
 
   /** What a rollback restores was the store's before: a retained op names it. An import judges its own. */
@@ -95,23 +111,16 @@ export class Committer {
     return this.#deps.files.judge(principal, store.row.id, request);
   }
 
-  async #write(
-    store: OpenStore,
-    { principal, request, same, forced = false, isPaid = false }: Wanted,
-    id: RequestId,
-  ): Promise<WriteReply | Refusal> {
+  async #write(store: OpenStore, wanted: Wanted, id: RequestId): Promise<WriteReply | Refusal> {
+    const { principal, request, forced = false, isPaid = false } = wanted;
     const files = await this.#judge(store, { principal, request });
-    const veil = this.#deps.veilOf?.(principal, store) ?? null;
     const reply = await store.write({
       ...id,
-      fingerprint: fingerprint(same),
-      principal: principal.subject,
-      request,
+      ...this.#askingOf(store, wanted),
       rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
       files,
       fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,
-      ...rightsOf(principal, veil),
     });
     const mayRead = principal.scopes.has('entries:read');
     return mayRead || !isRefusal(reply) ? reply : withoutState(reply);

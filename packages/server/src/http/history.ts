@@ -54,7 +54,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       value: body['to_seq'],
     };
     const rollBack = async (): Promise<Outcome> => {
-      const isRepeat = await committer.isRepeat(c, row.id, principal);
+      const isRepeat = await committer.isRepeat(c, row, principal);
       // Before there is a look at the log, which may be long.
       if (!isRepeat) chargeWrite(deps, c, principal);
       return deps.withStore(row.id, async (store) => {

@@ -1,4 +1,4 @@
-import type { LoggedOp } from '@holdfast/engine/authority';
+import { type LoggedOp, recordOf } from '@holdfast/engine/authority';
 import { entriesIn, type Scope } from '@holdfast/engine/data';
 import {
   type Entry,
@@ -185,15 +185,16 @@ export async function operationStatus(
 ): Promise<object | Refusal> {
   const opId = readOpStatus(payload);
   if (isRefusal(opId)) return opId;
-  const { deviceId, host } = terms;
+  const { deviceId, host, principal, grants } = terms;
   // It may be queued by another socket of the device: then what it comes to is the answer.
   await host.settled(deviceId, opId);
   const found = await storage.answers(host.row.id, {
     ids: [{ deviceId, opId }],
     clients: [],
   });
-  const [answer] = found.answers;
-  if (answer === undefined) return { state: 'unknown' };
+  const asker = { principal: principal.subject, ...(grants && { grants }) };
+  const answer = recordOf(asker, found.answers);
+  if (answer === null) return { state: 'unknown' };
   return { state: 'committed', ...(answer.reply ?? { store_seq: answer.seq }) };
 }
 

@@ -52,8 +52,8 @@ class Shelf {
   readonly entries = new Map<Path, Leaf>();
   readonly maps = new Map<Path, Seq>();
   readonly markers = new Map<Path, { readonly seq: Seq; readonly at: EpochMs }>();
-  /** By device and op id, in the order of their seqs. */
-  readonly answers = new Map<string, Answer>();
+  /** By device and op id, in the order of their last seqs; newest first, of each principal the last. */
+  readonly answers = new Map<string, readonly [Answer, ...Answer[]]>();
   readonly highs = new Map<string, { readonly counter: number; readonly seq: Seq }>();
 }
 
@@ -154,8 +154,7 @@ class MemoryStorage implements Storage {
     const answers: Answer[] = [];
     const highs = new Map<string, number>();
     for (const { deviceId, opId } of ids) {
-      const answer = shelf?.answers.get(keyOf(deviceId, opId));
-      if (answer !== undefined) answers.push(answer);
+      answers.push(...(shelf?.answers.get(keyOf(deviceId, opId)) ?? []));
     }
     for (const client of clients) {
       const high = shelf?.highs.get(client);
@@ -230,7 +229,7 @@ class MemoryStorage implements Storage {
   #pruneAnswers(shelf: Shelf, added: number): void {
     const now = this.now();
     let left = Math.min(shelf.answers.size - this.#retention.answers, pruneLimit(added));
-    for (const [key, { at, opId, seq }] of shelf.answers) {
+    for (const [key, [{ at, opId, seq }]] of shelf.answers) {
       if (left <= 0 || !isPastDay(at, now, this.#retention)) break;
       shelf.answers.delete(key);
       const client = splitOpId(opId)?.client ?? '';
@@ -248,8 +247,12 @@ function put<T>(map: Map<Path, T>, path: Path, value: T | null): void {
 
 function remember(shelf: Shelf, answer: Answer): void {
   const key = keyOf(answer.deviceId, answer.opId);
+  const before = shelf.answers.get(key) ?? [];
   shelf.answers.delete(key);
-  shelf.answers.set(key, answer);
+  shelf.answers.set(key, [
+    answer,
+    ...before.filter(({ principal }) => principal !== answer.principal),
+  ]);
   const split = splitOpId(answer.opId);
   if (split === null) return;
   const counter = Math.max(split.counter, shelf.highs.get(split.client)?.counter ?? 0);

@@ -156,8 +156,8 @@ class SqliteStorage implements Storage {
       const place = this.#place(store);
       if (place === null) return { answers, highs };
       for (const { deviceId, opId } of ids) {
-        const row = this.#reads.answer.get(this.#key(place), opId, deviceId);
-        if (row !== undefined) answers.push(this.#rows.answer(row));
+        const rows = this.#reads.answer.all(this.#key(place), opId, deviceId);
+        for (const row of rows) answers.push(this.#rows.answer(row));
       }
       for (const client of clients) {
         const row = this.#reads.high.get(this.#key(place), client);

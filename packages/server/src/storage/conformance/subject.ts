@@ -93,7 +93,8 @@ export function op(seq: Seq, fields: Partial<LoggedOp> = {}): LoggedOp {
 /** A dedupe record. */
 export function answer(seq: Seq, fields: Partial<Answer> = {}): Answer {
   const opId = `device:session:${seq}`;
-  return { deviceId: 'device', opId, fingerprint: seq, seq, at: start, reply: null, ...fields };
+  const plain = { deviceId: 'device', opId, fingerprint: seq, seq, at: start, reply: null };
+  return { ...plain, principal: 'alice', ...fields };
 }
 
 /** A leaf with its path, as a read returns it. */

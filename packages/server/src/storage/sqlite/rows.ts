@@ -107,6 +107,7 @@ export class RowReader {
       seq: this.integer(row, 'seq'),
       at: this.integer(row, 'at'),
       reply,
+      ...(row['logged'] !== null && { principal: this.textOrNull(row, 'principal') }),
     };
   }
 

@@ -45,8 +45,9 @@ const reads = {
   log: `SELECT seq, op, path, value, arg, device_id, client_op_id, tx, at, principal, removed
     FROM log WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?`,
   // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs.
-  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply FROM answers INDEXED BY answers_by_id
-    WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC LIMIT 1`,
+  answer: `SELECT a.seq, a.op_id, a.device_id, a.fingerprint, a.at, a.reply, l.seq AS logged, l.principal
+    FROM answers AS a INDEXED BY answers_by_id LEFT JOIN log AS l ON l.store = a.store AND l.seq = a.seq
+    WHERE a.store = ? AND a.op_id = ? AND a.device_id = ? ORDER BY a.seq DESC`,
   high: 'SELECT counter FROM highs WHERE store = ? AND client = ?',
   markers: 'SELECT path, seq FROM markers WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?',
 } as const;

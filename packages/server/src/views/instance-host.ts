@@ -17,7 +17,6 @@ import type { Subscriber, ViewSeat } from './seat.ts';
 import { StoreOfView } from './store-of-view.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
-import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the bytes of an instance's uploads are in the hands of. */
 export type UploadDesk = Omit<UploadPorts, 'admits' | 'reserved'> & {
@@ -58,8 +57,8 @@ export class InstanceHost {
   readonly #subscribers = new Map<number, Subscriber>();
   readonly #tickets = new Map<number, Ticket>();
   readonly #stores: Openings;
-  /** Whose room the open uploads take, by their refs. */
-  readonly #budgets = new Map<string, UploadBudget>();
+  /** Whose the open uploads are, and how large, by their refs. */
+  readonly #open = new Map<string, { readonly subscriber: Subscriber; readonly bytes: number }>();
   readonly #attaching = new Map<
     number,
     { readonly joined: Joined; readonly done: (how: Attachment) => void }
@@ -129,6 +128,17 @@ export class InstanceHost {
       this.#started = resolve;
       this.step({ type: 'start' });
     });
+  }
+
+  /** A subscriber has come by another channel: what it has open takes the room of that one's connection. */
+  move(subscriber: Subscriber, { seat, budget }: Pick<Subscriber, 'seat' | 'budget'>): void {
+    for (const { subscriber: owner, bytes } of this.#open.values()) {
+      if (owner !== subscriber) continue;
+      subscriber.budget.discarded(bytes);
+      budget.opened(bytes);
+    }
+    subscriber.seat = seat;
+    subscriber.budget = budget;
   }
 
   /** Takes a subscriber in, or back with what was sent to it up to `resume`. */
@@ -304,8 +314,8 @@ export class InstanceHost {
   #reserved(number: number, ref: string, bytes: number): void {
     const subscriber = this.#subscribers.get(number);
     if (subscriber === undefined) return;
-    subscriber.budget.opened(ref, bytes);
-    this.#budgets.set(ref, subscriber.budget);
+    subscriber.budget.opened(bytes);
+    this.#open.set(ref, { subscriber, bytes });
   }
 
   #opened(target: UploadTarget): void {
@@ -315,8 +325,9 @@ export class InstanceHost {
   }
 
   #discard(ref: string): void {
-    this.#budgets.get(ref)?.discarded(ref);
-    this.#budgets.delete(ref);
+    const open = this.#open.get(ref);
+    open?.subscriber.budget.discarded(open.bytes);
+    this.#open.delete(ref);
     this.#uploads.discard(ref);
   }
 
@@ -361,7 +372,7 @@ export class InstanceHost {
     }
     this.#subscribers.clear();
     this.#tickets.clear();
-    for (const ref of this.#budgets.keys()) this.#discard(ref);
+    for (const ref of this.#open.keys()) this.#discard(ref);
     this.#stores.close();
     this.#owner.ended();
   }

@@ -228,8 +228,7 @@ export class Roots {
       host.detach(subscriber, true);
       former.end('replaced');
     }
-    subscriber.seat = joining.seat;
-    subscriber.budget = joining.budget;
+    host.move(subscriber, joining);
     const subscription = this.#subscribe(admitted, { host, subscriber });
     const outcome = await host.attach(subscriber, version, (at, resumed) => {
       found.leftAt = null;

@@ -330,30 +330,6 @@ it('a transfer whose chunks stop coming ends (views.md §10.3)', async () => {
   expect(await op(root, 'error')).toMatchObject({ error: { code: 'chunk_timeout' } });
 });
 
-it('a connection has no more bytes open than it may (views.md §15)', async () => {
-  const { root } = await atDesk({ viewLimits: { open_upload_bytes: 10 } });
-  await allowed(root, 'note', { name: 'a.txt', size: 8 });
-  const entries = [{ client_ref: '1', name: 'b.txt', size: 8, type: '' }];
-  const { response } = await root.ask('allow_upload', { name: 'note', entries });
-  expect(response['errors']).toMatchObject([
-    { client_ref: '1', error: { code: 'preflight_rejected' } },
-  ]);
-});
-
-it('files that are asked for at once have no more room together than one after the other (views.md §15)', async () => {
-  const { root } = await atDesk({ viewLimits: { open_upload_bytes: 10 } });
-  const wish = { type: '', size: 8 };
-  const entries = [
-    { client_ref: '1', name: 'a.txt', ...wish },
-    { client_ref: '2', name: 'b.txt', ...wish },
-  ];
-  const { response } = await root.ask('allow_upload', { name: 'note', entries });
-  expect(Object.keys(response['entries'] as object)).toEqual(['1']);
-  const ref = (response['entries'] as { [ref: string]: Grant })['1']?.entry_ref;
-  await root.ask('cancel_upload', { name: 'note', ref });
-  expect((await allowed(root, 'note', { name: 'b.txt', size: 8 })).entry_ref).toBeTruthy();
-});
-
 it('a chunk that does not wait for its turn, or brings nothing, ends its upload (views.md §10.3)', async () => {
   const looking = deferred<boolean>();
   const patient = view({

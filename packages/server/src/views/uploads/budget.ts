@@ -1,7 +1,6 @@
-/** The files that one connection has open here, and how many bytes they may have together (views.md §15). */
+/** How many bytes the files that one connection has open here may have together (views.md §15). */
 export class UploadBudget {
   readonly #max: number;
-  readonly #sizes = new Map<string, number>();
   #open = 0;
 
   constructor(bytesMax: number) {
@@ -13,13 +12,11 @@ export class UploadBudget {
     return this.#open + bytes <= this.#max;
   }
 
-  opened(ref: string, bytes: number): void {
-    this.#sizes.set(ref, bytes);
+  opened(bytes: number): void {
     this.#open += bytes;
   }
 
-  discarded(ref: string): void {
-    this.#open -= this.#sizes.get(ref) ?? 0;
-    this.#sizes.delete(ref);
+  discarded(bytes: number): void {
+    this.#open -= bytes;
   }
 }

@@ -1,4 +1,4 @@
-import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
+import type { StreamDefinition, ViewContext, ViewDefinition } from '@holdfast/engine/view';
 import { RejectedError } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { Gate, Rig, type ViewClient } from './instance-rig.ts';
@@ -154,9 +154,9 @@ test('V46 a result that comes when its node has ended changes nothing, not even 
 });
 
 /** A view whose command does what a test says, and is done when its gate is opened. */
-function held(loads: Loading[], gate: Gate): ViewDefinition {
+function held(loads: Loading[], gate: Gate, more: Partial<StreamDefinition> = {}): ViewDefinition {
   return loading(loads, {
-    streams: { items: { retain: true, limit: 3 } },
+    streams: { items: { retain: true, limit: 3, ...more } },
     mount: (ctx) => {
       ctx.stream('items').reset([{ id: 1 }, { id: 2 }, { id: 3 }]);
       return {};
@@ -241,6 +241,31 @@ test('V38 V46 all that a command puts into a list while a load arrives is held a
     [0, 1].map(() => [{ id: 4 }, { id: 5 }, { id: 6 }]),
   );
 });
+
+test.each([
+  { trim: 'start', limit: 3, at: -1, shown: [3, 4, 5] },
+  { trim: 'start', limit: 4, at: -1, shown: [2, 3, 4, 5] },
+  { trim: 'end', limit: 4, at: 0, shown: [5, 1, 2, 3] },
+] as const)(
+  'V41 what a command puts at $at into a list of $limit while a load arrives is cut at the $trim by what is there then',
+  async ({ trim, limit, at, shown }) => {
+    const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
+    const rig = new Rig(held(loads, gate, { trim, limit }));
+    const client = await rig.open();
+    await client.dispatch('list');
+    const slow = client.send('slow', (ctx: ViewContext) => {
+      ctx.stream('items').insert({ id: 5 }, { at });
+    });
+    loads[0]?.resolve([{ id: 4 }]);
+    await rig.advance(100);
+    gate.open();
+    await slow;
+    let kept: unknown;
+    await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
+    const items = shown.map((id) => ({ id }));
+    expect([client.items('items'), kept]).toEqual([items, items]);
+  },
+);
 
 test('V45 a load that fails leaves the result that was there', async () => {
   const loads: Loading[] = [];

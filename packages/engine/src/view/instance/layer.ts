@@ -10,6 +10,9 @@ export type Sending = {
   readonly to: 'all' | number | ((principal: unknown) => unknown);
 };
 
+/** One change of a stream, and what tells clients of it. */
+export type StreamChange = { readonly node: ViewNode; ops: readonly StreamOp[] };
+
 /**
  * What one task has done and nobody has seen yet: it is committed as a whole, or was never there. Layers lie upon each
  * other: a task sees what those before it did, though no render has passed it yet.
@@ -20,7 +23,7 @@ export class Layer implements Drafts {
   readonly cells: Set<Settled> = new Set();
   /** Nodes that must render. */
   readonly dirty: Set<ViewNode> = new Set();
-  readonly streamOps: { readonly node: ViewNode; op: StreamOp }[] = [];
+  readonly streamOps: StreamChange[] = [];
   readonly events: Sending[] = [];
   /** Streams of nodes in their mount that were reset. */
   readonly seeded: Set<object> = new Set();

@@ -5,6 +5,7 @@ import { jsonBytes } from './tail.ts';
 
 /** An op of a stream on its way. */
 export type Streaming = { readonly node: ViewNode; readonly op: StreamOp };
+
 type Lists = { readonly streamOps: readonly Streaming[]; readonly events: readonly Sending[] };
 
 /** What tasks have sent while nobody was there, for the next cycle; beyond its limit it is dropped (views.md §4.4). */
@@ -23,9 +24,10 @@ export class Outbox {
     return this.#streamOps.length + this.#events.length === 0 && !this.#hasDropped;
   }
 
-  add({ streamOps, events }: Lists): void {
+  add(layer: Layer): void {
     // What is for some only is for those who are there.
-    const all = events.filter(({ to }) => to === 'all');
+    const all = layer.events.filter(({ to }) => to === 'all');
+    const streamOps = streamed(layer);
     this.#streamOps.push(...streamOps);
     this.#events.push(...all);
     for (const { op } of streamOps) this.#bytes += jsonBytes(op);
@@ -38,7 +40,7 @@ export class Outbox {
   /** What is held, and what these layers add to it. */
   with(layers: readonly Layer[]): Lists {
     return {
-      streamOps: [...this.#streamOps, ...layers.flatMap((layer) => layer.streamOps)],
+      streamOps: [...this.#streamOps, ...layers.flatMap(streamed)],
       events: [...this.#events, ...layers.flatMap((layer) => layer.events)],
     };
   }
@@ -52,6 +54,10 @@ export class Outbox {
     this.#hasDropped = false;
     return hasDropped;
   }
+}
+
+function streamed({ streamOps }: Layer): readonly Streaming[] {
+  return streamOps.flatMap(({ node, ops }) => ops.map((op) => ({ node, op })));
 }
 
 /** Owners before what they own. */

@@ -151,15 +151,23 @@ class StreamWriter {
     this.#hold(() => []);
   }
 
+  /** Where the list is another one by the time that this is committed, that one is cut. */
   insert(item: HeldItem, place: StreamPlace): void {
     this.#seed();
-    const { definition } = this.#target.stream;
+    const { definition, items } = this.#target.stream;
     const { at = -1, limit = definition.limit ?? null } = place;
-    const trim = this.#target.stream.items === null ? undefined : definition.trim;
+    const trim = items === null ? undefined : definition.trim;
     const said = trim === undefined ? limit : null;
-    this.#emit({ op: 'insert', item_key: item.key, at, item: item.item, limit: said });
-    this.#hold((list) => inserted(list, item, { at, limit: said }));
-    if (trim !== undefined && limit !== null) this.#trim(trim, Math.abs(limit));
+    const insert = { op: 'insert', item_key: item.key, at, item: item.item, limit: said } as const;
+    const sent = this.#emit(insert);
+    this.#hold((list) => {
+      const grown = inserted(list, item, { at, limit: said });
+      if (trim === undefined || limit === null) return grown;
+      const { kept, cut } = trimmed(grown, trim, Math.abs(limit));
+      const gone = cut.map(({ key }) => this.#addressed({ op: 'delete', item_key: key }));
+      sent.ops = [this.#addressed(insert), ...gone];
+      return kept;
+    });
   }
 
   delete(key: string): void {
@@ -180,16 +188,9 @@ class StreamWriter {
     this.#hold((list) => {
       const at = list.findIndex((held) => held.key === key);
       const op = at === -1 ? gone : ({ ...gone, op: 'insert', at, item, limit: null } as const);
-      sent.op = this.#addressed(op);
+      sent.ops = [this.#addressed(op)];
       return at === -1 ? list : list.with(at, { key, item });
     });
-  }
-
-  #trim(end: 'start' | 'end', limit: number): void {
-    const list = this.#list() ?? [];
-    const over = Math.max(0, list.length - limit);
-    const cut = end === 'start' ? list.slice(0, over) : list.slice(list.length - over);
-    for (const { key } of cut) this.delete(key);
   }
 
   #list(): readonly HeldItem[] | null {
@@ -207,7 +208,7 @@ class StreamWriter {
   }
 
   #emit(op: OpBody): Layer['streamOps'][number] {
-    const sent = { node: this.#target.node, op: this.#addressed(op) };
+    const sent = { node: this.#target.node, ops: [this.#addressed(op)] };
     this.#layer.streamOps.push(sent);
     return sent;
   }
@@ -236,6 +237,17 @@ export function inserted(
   const over = limit === null ? 0 : grown.length - Math.abs(limit);
   if (over <= 0) return grown;
   return at === 0 ? grown.slice(0, grown.length - over) : grown.slice(over);
+}
+
+/** A list cut at one end, and what was cut. */
+function trimmed(
+  list: readonly HeldItem[],
+  end: 'start' | 'end',
+  limit: number,
+): { readonly kept: readonly HeldItem[]; readonly cut: readonly HeldItem[] } {
+  const over = Math.max(0, list.length - limit);
+  if (end === 'start') return { kept: list.slice(over), cut: list.slice(0, over) };
+  return { kept: list.slice(0, limit), cut: list.slice(limit) };
 }
 
 /** The ops that give the whole of a retained stream to somebody who has none of it (views.md §5.3). */

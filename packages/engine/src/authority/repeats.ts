@@ -15,7 +15,7 @@ type Earlier = Pick<Answer, 'fingerprint' | 'principal'>;
  * What an earlier request of the same id is to a later one: the same; another one, so that the id is taken; or none of its
  * business. Devices name themselves, so ids are secrets of nobody: whoever names the device of others neither takes up their
  * ids nor learns what they wrote where it may not look. Somebody whose token has become another is to repeat all the same
- * what was asked with the former one.
+ * what was asked with the former one. Where it was not noted whose a request was, that it happens once comes first.
  */
 export function likenessOf(
   asking: Asking,
@@ -25,13 +25,17 @@ export function likenessOf(
   const isOwn =
     principal === asking.principal || (principal === undefined && asking.grants === undefined);
   if (isOwn) return isSame ? 'same' : 'other';
-  return isSame && seesAll(asking) ? 'same' : 'foreign';
+  return isSame && (principal === undefined || seesAll(asking)) ? 'same' : 'foreign';
 }
 
-/** Which of the records of its id a request repeats; `other`: the id is taken; null: none of them is about it. */
+/**
+ * Which of the records of its id a request repeats, one's own first; `other`: the id is taken; null: none of them is about
+ * it.
+ */
 export function recordFor(asking: Asking, records: readonly Answer[]): Answer | 'other' | null {
+  const own = records.filter(({ principal }) => principal === asking.principal);
   let isTaken = false;
-  for (const record of records) {
+  for (const record of own.length > 0 ? own : records) {
     const likeness = likenessOf(asking, record);
     if (likeness === 'same') return record;
     isTaken ||= likeness === 'other';

@@ -37,7 +37,7 @@ export type Answer = {
   readonly at: EpochMs;
   /** The full reply; null stands for `{ store_seq: seq }`. */
   readonly reply: WriteReply | null;
-  /** Whose request it was, as its op in the log says; absent: that is not known any more. */
+  /** Whose request it was, as its op in the log says; absent: that was not noted. */
   readonly principal?: string | null;
 };
 

@@ -59,7 +59,7 @@ export class Committer {
       const reply = await this.#write(store, wanted, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
     }
-    const running = `${store.row.id} ${deviceId} ${key}`;
+    const running = JSON.stringify([store.row.id, deviceId, key, wanted.principal.subject]);
     if (this.#running.has(running)) throw new Problem(409, 'idempotency_in_progress');
     this.#running.add(running);
     try {
@@ -69,8 +69,15 @@ export class Committer {
     }
   }
 
-  /** Whether the request repeats one that was committed, by its key. */
-  async isRepeat(c: Context, row: StoreRow, principal: Principal): Promise<boolean> {
+  /**
+   * Whether the request repeats one that was committed, by its key; and by its fingerprint where that is known by now: what
+   * somebody else has asked under the key of this device is another request.
+   */
+  async isRepeat(
+    c: Context,
+    row: StoreRow,
+    { principal, print }: { readonly principal: Principal; readonly print?: number },
+  ): Promise<boolean> {
     const opId = c.req.header('idempotency-key');
     if (opId === undefined) return false;
     const ids = [{ deviceId: deviceOf(c, principal), opId }];
@@ -78,7 +85,9 @@ export class Committer {
     // It does not look at values.
     const veil = this.#deps.veilOf?.(principal, { row, valueAt: () => undefined }) ?? null;
     const asker = { principal: principal.subject, ...rightsOf(principal, veil) };
-    return recordOf(asker, known.answers) !== null;
+    const record = recordOf(asker, known.answers);
+    if (record === null || print === undefined) return record !== null;
+    return record.principal === principal.subject || record.fingerprint === print;
   }
 
   async #repeatable(store: OpenStore, wanted: Wanted, id: RequestId): Promise<Outcome> {

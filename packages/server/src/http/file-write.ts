@@ -35,7 +35,7 @@ export async function writeFile(
   const hash = hashOf(c);
   const piece = pieceOf(c);
   // A repeat of what was done already must be answered, not judged.
-  if (!(await committer.isRepeat(c, target.row, target.principal))) {
+  if (!(await committer.isRepeat(c, target.row, target))) {
     await judgeEarly(c, deps, target);
   }
   const replaced = await deps.withStore(target.row.id, (store) =>

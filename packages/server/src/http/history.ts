@@ -53,8 +53,9 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       path: body['path_segments'] ?? body['path'],
       value: body['to_seq'],
     };
+    const print = fingerprint(same);
     const rollBack = async (): Promise<Outcome> => {
-      const isRepeat = await committer.isRepeat(c, row, principal);
+      const isRepeat = await committer.isRepeat(c, row, { principal, print });
       // Before there is a look at the log, which may be long.
       if (!isRepeat) chargeWrite(deps, c, principal);
       return deps.withStore(row.id, async (store) => {
@@ -62,7 +63,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
         return committer.commit(c, store, { principal, request, same, isPaid: true });
       });
     };
-    const asked = { of: [row.id, deviceOf(c, principal)], print: fingerprint(same) };
+    const asked = { of: [row.id, deviceOf(c, principal), principal.subject], print };
     const outcome = await keepNothing(c, deps, { ...asked, run: rollBack });
     markReplay(c, outcome);
     if (!outcome.replayed) await noteRollback(deps, principal, { store: row, body });
@@ -83,7 +84,7 @@ async function keepNothing(
   c: Context,
   { storage, now }: HttpDeps,
   asked: {
-    readonly of: readonly string[];
+    readonly of: readonly (string | null)[];
     readonly print: number;
     readonly run: () => Promise<Outcome>;
   },

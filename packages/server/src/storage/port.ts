@@ -360,8 +360,8 @@ export interface Storage {
   /** Retained ops with a seq greater than `after`, in seq order, none left out. It may end inside a commit. */
   read(store: string, after: Seq, limit: ReadLimit): Promise<readonly LoggedOp[]>;
   /**
-   * The dedupe records of the ids, those there are, of each principal at least the last; each says whose it is as long as
-   * the log retains its op, and may say nothing of it afterwards. And for each of the clients that has committed, a counter that no
+   * The dedupe records of the ids, those there are, of each principal at least the last; each says whose it is, also when the log has
+   * forgotten its op. And for each of the clients that has committed, a counter that no
    * committed id of it exceeds. The client of an op id `device:session:counter` is `device:session`
    * (see {@link splitOpId}).
    */

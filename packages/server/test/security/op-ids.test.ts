@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { passthrough, record } from '@holdfast/protocol';
-import { expect, test } from 'vitest';
+import { sqlite } from '@holdfast/server/storage/sqlite';
+import { expect, onTestFinished, test } from 'vitest';
 import { principals } from '../conversation/principals.ts';
 import { set, topic, type World, world } from '../conversation/world.ts';
 
@@ -126,4 +130,59 @@ test('S102 given a write over HTTP that rules hide, when somebody repeats it by 
   };
   expect(await put('bob', 'k1')).toMatchObject([200, null, {}]);
   expect(await put('eve', 'k1')).toEqual(await put('eve', 'k2'));
+});
+
+test('S62 given somebody who may write and not read, when a write is sent again that the log has forgotten, then it happened once (P20)', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const storage = sqlite({ directory });
+  const { connect, joined, storeId } = await world({ storage, authenticate: principals(known) });
+  const dropper = await connect({ token: 'dropper', device });
+  await dropper.join(topic, { last_store_seq: 0, patterns: [] });
+  const write = { op: 'increment', path: 'kept/n', value: 1, client_op_id: 'phone:s:1' };
+  const first = await dropper.ask(topic, 'write', write);
+  expect(first).toEqual({ status: 'ok', response: { store_seq: 1 } });
+  await storage.compact(storeId, 1, 10);
+  expect(await dropper.ask(topic, 'write', write)).toEqual(first);
+  expect(await dropper.ask(topic, 'op_status', { client_op_id: 'phone:s:1' })).toEqual({
+    status: 'ok',
+    response: { state: 'committed', store_seq: 1 },
+  });
+  expect(await dropper.ask(topic, 'write', { ...write, value: 2 })).toMatchObject({
+    response: { reason: 'duplicate_op_id' },
+  });
+  const eve = await joined({ token: 'eve', device });
+  expect(await eve.ask(topic, 'op_status', { client_op_id: 'phone:s:1' })).toMatchObject({
+    response: { state: 'unknown' },
+  });
+});
+
+test('S106 given a key that somebody else uses for the same device, when one is asked to roll back under it, then that is done, also at the same time', async () => {
+  const { url, joined } = await begin();
+  const dev = await joined({ device: 'dev' });
+  await dev.ask(topic, 'write', set('open/x', 1, 'dev:s:1'));
+  await dev.ask(topic, 'write', set('open/x', 2, 'dev:s:2'));
+  const rollBack = async (token: string, key: string, seq: number): Promise<readonly unknown[]> => {
+    const answer = await fetch(`${url}/api/stores/demo/main/rollback`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'holdfast-device': device,
+        'idempotency-key': key,
+      },
+      body: JSON.stringify({ path: 'open/x', to_seq: seq }),
+    });
+    return [answer.status, answer.headers.get('idempotent-replay'), await answer.json()];
+  };
+  const first = await rollBack('bob', 'k1', 1);
+  expect(first).toMatchObject([200, null, { store_seq: 3 }]);
+  expect(await rollBack('dev', 'k1', 2)).toMatchObject([200, null, { store_seq: 4 }]);
+  expect(await rollBack('bob', 'k1', 1)).toMatchObject([200, 'true', { store_seq: 3 }]);
+  expect(await rollBack('bob', 'k1', 2)).toMatchObject([422, null, {}]);
+  // What there is nothing to do about is kept for each by itself, too.
+  expect(await rollBack('bob', 'k2', 2)).toMatchObject([200, null, { noop: true }]);
+  expect(await rollBack('dev', 'k2', 1)).toMatchObject([200, null, { store_seq: 5 }]);
+  const both = [rollBack('bob', 'k3', 2), rollBack('dev', 'k3', 2)];
+  expect((await Promise.all(both)).map(([status]) => status)).toEqual([200, 200]);
 });

@@ -46,3 +46,25 @@ test('a data folder from before files were counted opens, and what it names is c
   expect(await storage.files.held('s', hash('c'))).toBeNull();
   expect(await storage.files.held('s', hash('a'))).toBe(10);
 });
+
+test('a data folder from before answers said whose they are opens, and they say it where the log does', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-old-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const db = new DatabaseSync(join(directory, 'holdfast.db'));
+  db.exec(`${migrations.slice(0, 7).join('')} PRAGMA application_id = ${applicationId}; PRAGMA user_version = 7;
+    INSERT INTO stores (id, name, status, incarnation, inserted_at, head, oldest_seq)
+      VALUES ('s', 'acme/app', 'active', 'i', 0, 3, 2);
+    INSERT INTO answers (store, seq, op_id, device_id, fingerprint, at) VALUES
+      (1, 1, 'o', 'd', 7, 0), (1, 2, 'o', 'd', 7, 0), (1, 3, 'o', 'd', 7, 0);
+    INSERT INTO log (store, seq, op, path, device_id, client_op_id, at, principal) VALUES
+      (1, 2, 'delete', 'a', 'd', 'o', 0, NULL), (1, 3, 'delete', 'a', 'd', 'o', 0, 'ada');`);
+  db.close();
+  const storage = sqlite({ directory });
+  onTestFinished(() => storage.close());
+  const found = await storage.answers('s', { ids: [{ deviceId: 'd', opId: 'o' }], clients: [] });
+  expect(found.answers.map(({ seq, principal }) => [seq, principal])).toEqual([
+    [3, 'ada'],
+    [2, null],
+    [1, undefined],
+  ]);
+});

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Json, Seq } from '@holdfast/protocol';
 import { checkBatch, clears, filesOf, isPastDay, pruneLimit, splitOpId } from '../batch.ts';
 import type { Answer, AppendResult, Batch, LoggedOp, Retention } from '../port.ts';
-import { removedText, type Row, type RowReader } from './rows.ts';
+import { askerText, removedText, type Row, type RowReader } from './rows.ts';
 import { prepareWrites, type Writes } from './statements.ts';
 
 /** A store's row inside the append. */
@@ -103,8 +103,11 @@ export class Appender {
   #writeAnswers(place: Place, answers: readonly Answer[]): void {
     const { answer, high } = this.#sql;
     const highs = new Map<string, { counter: number; seq: Seq }>();
-    for (const { opId, deviceId, fingerprint, seq, at, reply } of answers) {
-      answer.run(place.key, seq, opId, deviceId, fingerprint, at, textOrNull(reply));
+    for (const each of answers) {
+      const { opId, deviceId, fingerprint, seq, at } = each;
+      const reply = textOrNull(each.reply);
+      const asker = askerText(each.principal);
+      answer.run(place.key, seq, opId, deviceId, fingerprint, at, reply, asker);
       const split = splitOpId(opId);
       if (split === null) continue;
       const counter = Math.max(split.counter, highs.get(split.client)?.counter ?? 0);

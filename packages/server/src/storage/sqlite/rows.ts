@@ -107,7 +107,7 @@ export class RowReader {
       seq: this.integer(row, 'seq'),
       at: this.integer(row, 'at'),
       reply,
-      ...(row['logged'] !== null && { principal: this.textOrNull(row, 'principal') }),
+      ...askerIn(this.textOrNull(row, 'principal')),
     };
   }
 
@@ -239,6 +239,17 @@ export function removedText(op: LoggedOp): string | null {
   return JSON.stringify(
     op.removed.map(({ path, value, type, revision }) => [path, value, type, revision]),
   );
+}
+
+/** Whose an answer is, as its row says it; null where that was not noted. */
+export function askerText(asker: Answer['principal']): string | null {
+  if (asker === undefined) return null;
+  return asker === null ? '' : `=${asker}`;
+}
+
+function askerIn(text: string | null): Pick<Answer, 'principal'> {
+  if (text === null) return {};
+  return { principal: text === '' ? null : text.slice(1) };
 }
 
 const typeNames: { readonly [type in LeafType]: true } = {

@@ -228,6 +228,12 @@ export const migrations: readonly string[] = [
   ALTER TABLE tokens ADD COLUMN presence INTEGER;
   ALTER TABLE tokens ADD COLUMN limits TEXT;
   `,
+  // Whose each answer is, also when the log has forgotten it: '' nobody's by name, else = and the name.
+  `
+  ALTER TABLE answers ADD COLUMN principal TEXT;
+  UPDATE answers SET principal = (SELECT coalesce('=' || log.principal, '') FROM log
+    WHERE log.store = answers.store AND log.seq = answers.seq);
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

@@ -20,8 +20,8 @@ const writes = {
   oldestMarker: 'SELECT at FROM markers WHERE store = ? ORDER BY seq LIMIT 1',
   dropMarkers: `DELETE FROM markers WHERE store = ? AND path IN
     (SELECT path FROM markers WHERE store = ? ORDER BY seq LIMIT ?) AND at < ?`,
-  answer: `INSERT INTO answers (store, seq, op_id, device_id, fingerprint, at, reply)
-    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  answer: `INSERT INTO answers (store, seq, op_id, device_id, fingerprint, at, reply, principal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   oldestAnswers: `SELECT seq, op_id, device_id, at FROM answers WHERE store = ?
     ORDER BY seq, op_id, device_id LIMIT ?`,
   dropAnswer: 'DELETE FROM answers WHERE store = ? AND seq = ? AND op_id = ? AND device_id = ?',
@@ -45,9 +45,8 @@ const reads = {
   log: `SELECT seq, op, path, value, arg, device_id, client_op_id, tx, at, principal, removed
     FROM log WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?`,
   // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs.
-  answer: `SELECT a.seq, a.op_id, a.device_id, a.fingerprint, a.at, a.reply, l.seq AS logged, l.principal
-    FROM answers AS a INDEXED BY answers_by_id LEFT JOIN log AS l ON l.store = a.store AND l.seq = a.seq
-    WHERE a.store = ? AND a.op_id = ? AND a.device_id = ? ORDER BY a.seq DESC`,
+  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply, principal FROM answers
+    INDEXED BY answers_by_id WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC`,
   high: 'SELECT counter FROM highs WHERE store = ? AND client = ?',
   markers: 'SELECT path, seq FROM markers WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?',
 } as const;

@@ -55,7 +55,10 @@ type Acts<F extends Facets, State> = {
   readonly state: State;
   readonly update: Update<State>;
   readonly store: OpenViewStore<StoresOf<F['env']>>;
-  /** Runs the callback as a task when what `read` reads has become another value; without one, renders. */
+  /**
+   * Runs the callback as a task when what `read` reads has become another value; without one, renders. Where several values
+   * follow each other before the task has its turn, it is given the last one, and the one that it was given before.
+   */
   watch<Value>(
     read: () => Value,
     changed?: (ctx: TaskContext<F, State>, value: Value, previous: Value) => Soon<void>,

@@ -79,6 +79,7 @@ export class InnerWorld implements World {
       if (error instanceof Hold) return error.until;
       throw error;
     }
+    if (!watch.hasRead) watch.told = watch.value;
     watch.hasRead = true;
     watch.keepReading(reading);
     return null;

@@ -89,13 +89,17 @@ export class Tasks {
   }
 
   add(task: Work | Request): void {
-    if (!('find' in task) && this.#queue.length >= this.#host.world.config.limits.queued_tasks) {
+    if (!('find' in task) && task.isAlone !== true && this.#isFull()) {
       this.#host.world.fault(task.where, task.node, new HoldfastError('overloaded'));
       task.over?.();
       return;
     }
     this.#queue.push(task);
     this.#host.enter(() => this.next());
+  }
+
+  #isFull(): boolean {
+    return this.#queue.length >= this.#host.world.config.limits.queued_tasks;
   }
 
   /** Runs the next task if none runs. */

@@ -10,6 +10,10 @@ export class Watch extends Reader implements Lasting {
   /** Null: a change has the node render. */
   readonly callback: WatchCallback | null;
   value: unknown = undefined;
+  /** The value that the callback knows. */
+  told: unknown = undefined;
+  /** Whether the callback waits for its turn. */
+  isQueued = false;
   /** Whether there is a value to compare with. */
   hasRead = false;
   isEnded = false;

@@ -2,7 +2,10 @@ import { isAlike } from './equal.ts';
 import type { Watch } from './watch.ts';
 import type { World } from './world.ts';
 
-/** Something that a watch reads has changed: reads again, and acts if another value came out (views.md §11.2). */
+/**
+ * Something that a watch reads has changed: reads again, and acts if another value came out (views.md §11.2). While its
+ * callback waits for its turn, it waits for the last value, and not once for each.
+ */
 export function checkWatch(world: World, watch: Watch): void {
   const { node, callback, hasRead, value: previous } = watch;
   const failed = (error: unknown): void => void world.fault('watch', node, error);
@@ -19,15 +22,23 @@ export function checkWatch(world: World, watch: Watch): void {
     }, failed);
     return;
   }
-  const { value } = watch;
-  if (!hasRead || isAlike(value, previous)) return;
+  if (!hasRead) return;
   if (callback === null) {
-    world.touch(node);
+    if (!isAlike(watch.value, previous)) world.touch(node);
     return;
   }
+  if (watch.isQueued || isAlike(watch.value, watch.told)) return;
+  watch.isQueued = true;
   world.enqueue({
     node,
     where: 'watch',
-    run: (ctx) => (watch.isStopped ? undefined : callback(ctx, value, previous)),
+    isAlone: true,
+    run: (ctx) => {
+      const { told, value } = watch;
+      watch.isQueued = false;
+      if (watch.isStopped || isAlike(value, told)) return undefined;
+      watch.told = value;
+      return callback(ctx, value, told);
+    },
   });
 }

@@ -13,6 +13,8 @@ export type Work = {
   readonly where: string;
   readonly run: (ctx: ViewContext, scope: Scope) => unknown;
   readonly caller?: Caller | null;
+  /** There is never more than one of it: it waits for its turn however many others do. */
+  readonly isAlone?: boolean;
   /** Milliseconds; absent: the view's own, or the app's. */
   readonly timeout?: number;
   /** Told once it is over, whatever came of it. */

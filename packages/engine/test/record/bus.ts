@@ -1,4 +1,5 @@
 import type { BusCodec, BusConnection } from '@holdfast/engine/record';
+import type { Envelope } from '@holdfast/protocol/record';
 
 /** A bus that hands out what is published in a microtask, to all who subscribe to the subject then. */
 export class TestBus implements BusConnection {
@@ -59,4 +60,17 @@ export const jsonBytes: BusCodec = {
 /** Lets everything under way come to its end. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+/** An envelope of the value `{n}`. */
+export function envelope(sequence: number): Envelope {
+  return { value: { n: sequence }, schema_version: '1.0', sequence };
+}
+
+/** A handler that notes the sequences of what it hears. */
+export function collect(into: number[]): (message: unknown) => void {
+  return (message) => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is published here
+    into.push((message as Envelope).sequence);
+  };
 }

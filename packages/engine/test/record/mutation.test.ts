@@ -152,6 +152,9 @@ describe('mutations', () => {
     expect(() => composed(target, { set: { tags: [] } })).toThrow(code('invalid_value'));
     expect(() => composed(target, { patch: { name: 1 } })).toThrow(code('invalid_value'));
     expect(() => composed(target, { increment: [], by: 1 })).toThrow(TypeError);
+    expect(() => composed(target, { increment: ['name'], by: 1 })).toThrow(code('invalid_value'));
+    const unknown = { ...plain(), isUnknown: true };
+    expect(() => composed(unknown, { mutate: 'rename', input: 1 })).toThrow(code('invalid_params'));
   });
 
   test('R118 a write that changes nothing comes to nothing', () => {
@@ -195,6 +198,13 @@ describe('mutations', () => {
       expect(() => composed(plain(), write)).toThrow(code('not_found'));
       expect(composed({ ...plain(), isUnknown: true }, write)).toHaveLength(1);
     }
+    expect(composed(plain(), { remove: true })).toEqual([]);
+    expect(composed({ ...plain(), isUnknown: true }, { remove: true })).toHaveLength(1);
+    const patch = { name: 'b', likes: undefined };
+    expect(composed({ ...plain(), isUnknown: true }, { patch })).toEqual([
+      { op: 'merge', path, value: { name: 'b' } },
+      { op: 'delete', path: 'items/1/likes' },
+    ]);
   });
 });
 
@@ -206,6 +216,7 @@ describe('authority', () => {
       { op: 'merge', path, value: { name: 'b' } },
     ]);
     expect(composed(ruled(current), { patch: { balance: 7 } })).toEqual([]);
+    expect(composed({ ...ruled(), isUnknown: true }, { patch: { balance: 7 } })).toEqual([]);
     expect(() => composed(ruled(current), { increment: ['balance'], by: 1 })).toThrow(
       code('forbidden_field'),
     );
@@ -251,6 +262,21 @@ describe('authority', () => {
       tags: ['x', 'theirs', 'mine'],
     });
     expect(merge(current, mine)).toEqual({ ...current, tags: ['x', 'mine'] });
+    // What was taken out stays out where nobody else has changed anything.
+    expect(merge(current, { ...mine, set: { tags: [] } })).toEqual({ ...current, tags: [] });
+  });
+
+  test('R149 a merge knows what both began with', () => {
+    const sum = (mine: number, theirs: number, base = NaN): number => theirs + mine - base;
+    const def = { ...Ruled, authority: { name: 'lww', likes: sum } } as const;
+    const value = { set: { likes: 7 }, unset: [], base: { likes: 5 } };
+    const run = { name: 'holdfast:merge', value, ...env };
+    expect(mutated(def, { name: 'a', likes: 6 }, run)).toEqual({ name: 'a', likes: 8 });
+  });
+
+  test('R149 a field that one takes out is out, whoever has changed it', () => {
+    const mine = { set: {}, unset: ['tags'], base: { tags: ['x'] } };
+    expect(merge({ ...current, tags: ['theirs'] }, mine)).toEqual({ name: 'a', balance: 5 });
   });
 
   test('R150 where theirs is nothing, mine is taken as it is', () => {

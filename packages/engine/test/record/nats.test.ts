@@ -1,26 +1,16 @@
 import {
+  type BusConnection,
   envelopeCodec,
-  type EnvelopeStream,
   natsBus,
   type NatsConnectionLike,
   NatsTransport,
-  streamTransport,
   type TransportProblem,
 } from '@holdfast/engine/record';
-import type { Envelope } from '@holdfast/protocol/record';
+import { type Deferred, deferred } from '@holdfast/engine/registry';
+import type { HoldfastError } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../virtual-clock.ts';
-import { jsonBytes, settled, TestBus } from './bus.ts';
-
-const envelope = (sequence: number): Envelope => ({
-  value: { n: sequence },
-  schema_version: '1.0',
-  sequence,
-});
-
-const collect = (into: number[]) => (message: unknown) => {
-  into.push((message as Envelope).sequence);
-};
+import { collect, envelope, jsonBytes, settled, TestBus } from './bus.ts';
 
 type NatsCallback = Parameters<NatsConnectionLike['subscribe']>[1]['callback'];
 
@@ -77,7 +67,7 @@ describe('over a bus', () => {
     const { bus, transport } = open({ subjectOf: (key) => `mine.${key}` });
     transport.subscribe('a', () => {});
     expect(bus.subjects).toEqual(['mine.a']);
-    for (const key of ['a b', '*', 'a.>']) {
+    for (const key of ['a b', '*', 'a.>', 'a..b', 'a.', '']) {
       expect(() => transport.subscribe(key, () => {})).toThrow(TypeError);
     }
   });
@@ -120,7 +110,9 @@ describe('over a bus', () => {
     bus.failures = 1;
     const other = transport.subscribe('other', () => {});
     await expect(other.ready).rejects.toThrow();
+    expect(clock.armed).toBe(1);
     other();
+    expect(clock.armed).toBe(0);
     const late = transport.subscribe('late', () => {});
     late();
     await clock.advance(60_000);
@@ -166,6 +158,32 @@ describe('over a bus', () => {
     await transport.close();
   });
 
+  test('R29 a subscription that is lost is made again once, and after the first wait, however often it has failed before', async () => {
+    const lost: ((error: unknown) => void)[] = [];
+    let isDown = true;
+    const connection: BusConnection = {
+      publish: () => {},
+      subscribe: (_subject, _hear, tell) => {
+        if (isDown) throw new Error('down');
+        if (tell !== undefined) lost.push(tell);
+        return () => {};
+      },
+    };
+    const { clock, transport } = open({ connection });
+    await expect(transport.subscribe('k', () => {}).ready).rejects.toThrow('down');
+    await clock.advance(120_000);
+    isDown = false;
+    await clock.advance(30_000);
+    expect(lost).toHaveLength(1);
+    lost[0]?.(new Error('lost'));
+    lost[0]?.(new Error('lost'));
+    await clock.advance(250);
+    expect([lost.length, clock.armed]).toEqual([2, 0]);
+    await transport.close();
+    lost[1]?.(new Error('lost'));
+    expect(clock.armed).toBe(0);
+  });
+
   test('R30 keys that a bus would take for patterns have subjects of their own', async () => {
     const { bus, transport } = open();
     const keys = ['a.b', 'a *', 'a>', 'a%2Eb'];
@@ -190,6 +208,61 @@ describe('over a bus', () => {
     bus.fault = null;
     await transport.flush();
     await transport.close();
+  });
+
+  test('R18 flush waits for what the bus is still taking, and tells what it has not taken', async () => {
+    const taken: Deferred<void>[] = [];
+    const connection: BusConnection = {
+      publish: (subject) => {
+        if (subject.endsWith('bad')) throw new Error('refused');
+        const taking = deferred<void>();
+        taken.push(taking);
+        return taking.promise;
+      },
+      subscribe: () => () => {},
+    };
+    const { transport } = open({ connection });
+    const log: string[] = [];
+    const flush = async (): Promise<void> => {
+      await transport.flush().catch((error: HoldfastError) => log.push(error.code));
+      log.push('flushed');
+    };
+    transport.publish('k', envelope(1));
+    const first = flush();
+    await settled();
+    expect(log).toEqual([]);
+    taken[0]?.resolve();
+    await first;
+    transport.publish('k', envelope(2));
+    const second = flush();
+    await settled();
+    taken[1]?.reject(new Error('down'));
+    await second;
+    transport.publish('bad', envelope(3));
+    await flush();
+    expect(log).toEqual(['flushed', 'transport_failed', 'flushed', 'transport_failed', 'flushed']);
+  });
+
+  test('R18 flush tells what the server has refused before its first answer, though that is heard of later', async () => {
+    const refused = deferred<void>();
+    let flushes = 0;
+    const connection: NatsConnectionLike = {
+      publish: () => {},
+      subscribe: () => ({ unsubscribe: () => {} }),
+      flush: async () => {
+        flushes += 1;
+        if (flushes === 1) refused.resolve();
+        else await settled();
+      },
+      status: async function* () {
+        await refused.promise;
+        const error = { operation: 'publish', subject: 'holdfast.sync.k' };
+        yield await Promise.resolve().then(() => ({ type: 'error', error }));
+      },
+    };
+    const { transport } = open({ connection: natsBus(connection) });
+    transport.publish('k', envelope(1));
+    await expect(transport.flush()).rejects.toMatchObject({ code: 'transport_failed' });
   });
 
   test('R17 after close no timer and no bus subscription is left', async () => {
@@ -239,77 +312,5 @@ describe('over a bus', () => {
     transport.publish('k', { ...envelope(1), value: 1n });
     expect(transport.stats()).toMatchObject({ encodeErrors: 1, published: 1 });
     expect(problems[0]?.phase).toBe('encode');
-  });
-});
-
-describe('from streams', () => {
-  test('R81 R84 R91 a stream is opened and listened to once for a key, and closed once with the last subscriber', () => {
-    const log: string[] = [];
-    const tells: ((each: Envelope) => void)[] = [];
-    const transport = streamTransport({
-      open: (key) => {
-        log.push(`open ${key}`);
-        return {
-          listen: (hear) => {
-            log.push('listen');
-            tells.push(hear);
-          },
-          close: () => log.push(`close ${key}`),
-        };
-      },
-    });
-    const seen: number[] = [];
-    const [one, two] = [
-      transport.subscribe('a', collect(seen)),
-      transport.subscribe('a', collect(seen)),
-    ];
-    tells[0]?.(envelope(1));
-    one();
-    two();
-    two();
-    tells[0]?.(envelope(2));
-    expect(seen).toEqual([1, 1]);
-    expect(log).toEqual(['open a', 'listen', 'close a']);
-  });
-
-  test('R96 where the stream cannot be opened nothing stays subscribed', () => {
-    const transport = streamTransport({
-      open: () => {
-        throw new Error('no stream');
-      },
-    });
-    expect(() => transport.subscribe('a', () => {})).toThrow('no stream');
-    expect(transport.keyCount()).toBe(0);
-  });
-
-  test('R245 it can only be read', () => {
-    const transport = streamTransport({ open: () => ({ listen: () => {} }) });
-    expect(() => transport.publish('a', envelope(1))).toThrow(
-      expect.objectContaining({ code: 'read_only' }),
-    );
-  });
-
-  test('R69 failures are told, and a stream that is open again is a reconnect', () => {
-    const problems: TransportProblem[] = [];
-    const hears: { error?: (error: unknown) => void; open?: () => void; close?: () => void } = {};
-    const stream: EnvelopeStream = {
-      listen: () => {},
-      onError: (hear) => (hears.error = hear),
-      onOpen: (hear) => (hears.open = hear),
-      onClose: (hear) => (hears.close = hear),
-    };
-    const transport = streamTransport({
-      open: () => stream,
-      onError: (each) => problems.push(each),
-    });
-    let reconnects = 0;
-    transport.onReconnect(() => (reconnects += 1));
-    transport.subscribe('a', () => {});
-    hears.open?.();
-    hears.close?.();
-    hears.open?.();
-    hears.error?.('broken');
-    expect(reconnects).toBe(1);
-    expect(problems).toEqual([{ phase: 'stream', key: 'a', error: 'broken' }]);
   });
 });

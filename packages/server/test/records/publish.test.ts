@@ -56,6 +56,10 @@ test('R100 R101 each commit gives one envelope for each object that it changes, 
     { value: { b: 3 }, sequence: 6, prev: 2 },
     { value: null, deleted: true, sequence: 7, prev: 4 },
   ]);
+  heard.length = 0;
+  // The leaf that is in the way goes by an op of its own, before that of the request.
+  await write(peer, { client_op_id: 'mine', op: 'set', path: 'users/2/b/deep', value: 1 });
+  expect(heard).toMatchObject([{ value: { b: { deep: 1 } }, op_id: 'mine' }]);
 });
 
 test('a commit that changes nothing of an object gives none, and after the release there are none', async () => {
@@ -63,6 +67,10 @@ test('a commit that changes nothing of an object gives none, and after the relea
   await write(peer, { op: 'delete', path: 'users/1' });
   await write(peer, { op: 'set', path: 'users/2', value: {} });
   await write(peer, { op: 'merge', path: 'users/1', value: {} });
+  await transact(peer, [
+    { op: 'set', path: 'users/1/a', value: 1 },
+    { op: 'delete', path: 'users/1' },
+  ]);
   expect(heard).toEqual([]);
   stop();
   stop();

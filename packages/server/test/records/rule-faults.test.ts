@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
 import { everything, world } from '../conversation/world.ts';
-import { person, write } from './site.ts';
+import { person, transact, write } from './site.ts';
 
 const Member = record({
   name: 'member',
@@ -14,8 +14,14 @@ const Member = record({
   visibility: { name: () => true },
 });
 
+type Rule = (
+  _ctx: unknown,
+  _ref: unknown,
+  intent: { readonly value?: unknown },
+) => Promise<boolean>;
+
 /** A server with Ada, of whom nobody sees but the name, and what it logged. */
-async function site(rule: () => Promise<boolean>, clock = new VirtualClock()) {
+async function site(rule: Rule, clock = new VirtualClock()) {
   const logged: string[] = [];
   const log = (fields: object, message: string): void => {
     logged.push(`${message} ${String(Object.values(fields)[0])}`);
@@ -68,6 +74,19 @@ test('a write rule that never answers is waited for five seconds, and then the w
   await clock.pass(1);
   await writing;
   expect(answer).toBe('overloaded');
+});
+
+test('a write rule that answers later is asked for each op of a transaction by itself: one no is no', async () => {
+  const { eve } = await site(async (_ctx, _ref, { value }) => value !== 'no');
+  for (const names of [
+    ['yes', 'no'],
+    ['no', 'yes'],
+  ]) {
+    const ops = names.map((value) => ({ op: 'set', path: 'people/ada/name', value }));
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { response } = await transact(eve, ops);
+    expect(response['reason']).toBe('path_not_allowed');
+  }
 });
 
 test('a write rule that says no with a code of its own tells that, with the details that it gives', async () => {

@@ -58,6 +58,14 @@ test('R105 a store of an older major is migrated when it is opened: all objects 
   expect((await http(site, 'GET', 'entries/_hf:schema/user')).json['value']).toBe('2.1');
 });
 
+test('R105 a higher minor is written as the version at rest when the store is opened, and nothing else is', async () => {
+  const site = await world({ data: await early() });
+  const users = site.server.record(record({ ...place, version: '1.2', schema: First.schema }));
+  const ada = await users.get({ id: '1' });
+  expect(ada).toMatchObject({ value: { name: 'ada' }, schema_version: '1.2', sequence: 2 });
+  expect(await headOf(await site.joined())).toBe(4);
+});
+
 test('R105 a migration that throws, or leads to what the schema refuses, changes nothing; writes are schema_skew', async () => {
   const large = { first: 'x'.repeat(70_000), roles: [] };
   const bad = [{ '1': () => ({ first: 7 }) }, {}, { '1': () => raise() }, { '1': () => large }];

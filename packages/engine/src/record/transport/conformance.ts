@@ -185,10 +185,12 @@ export function transportLaw(
     name,
     run: async () => {
       const subject = await open();
+      // One handler is one function for the transport too, however often it subscribes.
+      const heard = new Map<unknown, (message: unknown) => void>();
       const hear: Trial['hear'] = async (key, handler) => {
-        const subscribed = subject.transport.subscribe(subject.key(key), (message) =>
-          handler(numberOf(message)),
-        );
+        const run = heard.get(handler) ?? ((message: unknown): void => handler(numberOf(message)));
+        heard.set(handler, run);
+        const subscribed = subject.transport.subscribe(subject.key(key), run);
         await subscribed.ready;
         return subscribed;
       };

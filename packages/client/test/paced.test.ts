@@ -40,3 +40,41 @@ it('S66 1,000 writes after an outage pass a burst of 100 in order, as fast as th
   const revisions = Array.from({ length: 1000 }, (_, n) => reader.entry(`k/${n}`)?.revision);
   expect(revisions).toEqual(Array.from({ length: 1000 }, (_, n) => n + 1));
 });
+
+it('S83 parts beyond the rate of joins come one after the other, on one connection, and none is forgotten', async () => {
+  const clock = new VirtualClock();
+  await using world = await openWorld(undefined, { clock, rates: { joins_per_minute: 3 } });
+  const { rawToken: token } = await world.issue(['entries:read', 'entries:write']);
+  const writer = await world.store({ token });
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  await Promise.all(names.map((name) => writer.put(`${name}/x`, name).committed));
+  const link = new Valve();
+  const client = world.client({ link });
+  const parts = [];
+  for (const name of names) {
+    const part = client.store('acme/app', { scope: [`${name}/**`] });
+    parts.push(part);
+    // The first three are a join and two changes of it.
+    // oxlint-disable-next-line no-await-in-loop -- one after the other, for those of one turn are one change
+    if (parts.length <= 3) await part.ready;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    else await passUntil(clock, part.ready);
+  }
+  expect(parts.map((part, at) => part.get(`${names[at]}/x`))).toEqual(names);
+  expect(link.opened).toBe(1);
+  expect(link.sent.filter((each) => String(each).includes('phx_join'))).toHaveLength(1);
+  // Two of them waited for one in 20 s each.
+  expect(clock.now()).toBeGreaterThanOrEqual(40_000);
+  expect(clock.now()).toBeLessThan(60_000);
+});
+
+async function passUntil(clock: VirtualClock, coming: Promise<unknown>): Promise<void> {
+  const state = { isDue: true };
+  void coming.finally(() => (state.isDue = false));
+  while (state.isDue) {
+    // oxlint-disable-next-line no-await-in-loop -- one step of time after the other
+    await clock.pass(10);
+    // oxlint-disable-next-line no-await-in-loop -- what is on its way comes
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

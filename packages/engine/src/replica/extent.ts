@@ -3,6 +3,7 @@ import {
   containsScope,
   covers,
   type Glob,
+  type MonotonicMs,
   type Path,
   type Pattern,
   patternsOf,
@@ -10,6 +11,7 @@ import {
   refuse,
   segmentsOf,
 } from '@holdfast/protocol';
+import { toldMs } from './told.ts';
 
 /** A set of patterns, and the scope that the server makes of it. */
 export type Held = { readonly patterns: readonly Glob[]; readonly scope: string | null };
@@ -45,6 +47,8 @@ export class Extent {
   isKept = false;
   /** The server has no place for what is missing, until something is let go of. */
   #isFull = false;
+  /** From when on what is missing may be asked for; Infinity: at once. */
+  retryAt: MonotonicMs = Infinity;
 
   constructor(held: Held, wanted: readonly Glob[]) {
     this.#held = held;
@@ -114,27 +118,47 @@ export class Extent {
    * The next change to ask for. What is wanted comes before what is not goes, which the one may be a part of; unless the
    * server has no place for it.
    */
-  ask(): ScopeAsk | null {
+  ask(now: MonotonicMs): ScopeAsk | null {
     if (this.#asked !== null) return null;
+    if (this.retryAt <= now) this.retryAt = Infinity;
     const maySpare = this.#spare.length > 0 && !this.isKept;
     if (maySpare && (this.#isFull || this.#missing.length === 0)) {
       this.#asked = { remove: this.#spare };
-    } else if (this.#missing.length > 0) this.#asked = { add: this.#missing };
+    } else if (this.#missing.length > 0 && this.retryAt === Infinity) {
+      this.#asked = { add: this.#missing };
+    }
     return this.#asked;
   }
 
-  /** What was asked for is not to be had; where there was no place for it, what is not wanted makes some first. */
-  refused(refusal: Refusal): void {
+  /** The channel is gone, and with it what it was told to wait for. */
+  lost(): void {
+    this.retryAt = Infinity;
+  }
+
+  /**
+   * What was asked for is not to be had; where there was no place for it, what is not wanted makes some first. What may be had
+   * later is asked for again when that is told, for another join would only draw from the same rate.
+   */
+  refused(refusal: Refusal, now: MonotonicMs): 'gap' | null {
     const asked = this.#asked;
     this.#asked = null;
-    if (asked === null || !('add' in asked)) return;
+    if (refusal.retry === 'later') {
+      const ms = toldMs(refusal);
+      this.retryAt = now + (ms ?? Infinity);
+      return ms === null ? 'gap' : null;
+    }
+    if (asked !== null && 'add' in asked) this.#forgo(asked.add, refusal);
+    return null;
+  }
+
+  #forgo(asked: readonly Glob[], refusal: Refusal): void {
     const isFull = refusal.code === 'too_many_patterns';
     if (isFull && !this.#isFull && this.#spare.length > 0) {
       this.#isFull = true;
       return;
     }
-    if (isFull) this.#crowded = [...this.#crowded, ...asked.add];
-    this.deny(asked.add, refusal);
+    if (isFull) this.#crowded = [...this.#crowded, ...asked];
+    this.deny(asked, refusal);
   }
 
   deny(

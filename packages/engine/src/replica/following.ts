@@ -179,6 +179,7 @@ export class Following {
     this.isCaughtUp = false;
     this.#coming = null;
     this.#held = null;
+    this.#parts.extent.lost();
     // Only the snapshot of a join can be resumed.
     if (this.#collection !== null && this.#collection.within !== null) this.#collection = null;
   }

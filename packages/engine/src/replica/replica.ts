@@ -293,11 +293,9 @@ export class Replica {
     if (this.#phase === 'joined') this.#heed(this.#following.hear(event, payload));
   }
 
-  #onRescoped({ status, response }: Input<'reply'>): void {
+  #onRescoped({ status, response, now }: Input<'reply'>): void {
     if (status === 'ok') return this.#heed(this.#following.hear(rescoped, response));
-    const refusal = readRefusal(response);
-    if (refusal.retry === 'later') return this.#heed('gap');
-    return this.#parts.extent.refused(refusal);
+    return this.#heed(this.#parts.extent.refused(readRefusal(response), now));
   }
 
   #heed(heard: Heard): void {
@@ -356,7 +354,7 @@ export class Replica {
     this.#requests.outbox.send({ now, wall }, ledger?.holdsBehind ?? Infinity);
     const isLive = this.#phase === 'joined' && this.#following.isCaughtUp;
     this.#parts.queries?.ask(now, isLive);
-    const payload = isLive ? extent.ask() : null;
+    const payload = isLive ? extent.ask(now) : null;
     if (payload !== null) emit({ type: 'push', id: scopeId, event: 'scope', payload });
     this.#persist();
     const round = subscriptions.nextRound(now);
@@ -382,8 +380,9 @@ export class Replica {
 
   // A wake that comes too early does no harm, so that only earlier ones are worth an effect.
   #wake(round: MonotonicMs): void {
-    const retry = this.#parts.queries?.wakeAt ?? Infinity;
-    const at = Math.min(this.#requests.outbox.wakeAt, retry, round);
+    const { extent, queries } = this.#parts;
+    const retry = queries?.wakeAt ?? Infinity;
+    const at = Math.min(this.#requests.outbox.wakeAt, extent.retryAt, retry, round);
     if (at >= (this.#wakeAt ?? Infinity)) return;
     this.#wakeAt = at;
     this.#parts.emit({ type: 'wake', at });

@@ -364,12 +364,14 @@ export class StoreChannel implements Receiver {
    * the answers to the pushes before it come first (stores.md §10.4.4).
    */
   #change(slot: number, event: string, payload: unknown): void {
-    const { limits } = this.#room;
-    const { grants, plan } = this.#terms;
+    const { limits, rates } = this.#room;
+    const { grants, plan, principal } = this.#terms;
+    const account = plan.sight?.account;
+    const charge = (): Refusal | null => rates.join(principal);
     const answer = (reply: object | Refusal): void => this.#answer(slot, reply);
     const change =
       event === 'scope'
-        ? scopeChange(payload, { grants, limits, account: plan.sight?.account }, answer)
+        ? scopeChange(payload, { grants, limits, account, charge }, answer)
         : this.#delivery.queries.change(event, payload, answer);
     if (isRefusal(change)) answer(change);
     else this.#order.whenFirst(slot, change, (ready) => this.#delivery.rescope(ready));

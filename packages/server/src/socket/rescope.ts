@@ -25,18 +25,20 @@ type Terms = {
   readonly grants: PathGrants | null;
   readonly limits: Limits;
   readonly account?: { readonly name: string } | undefined;
+  /** Charges what a join is charged; why it would not pass now. */
+  readonly charge: () => Refusal | null;
 };
 
 /** What a `scope` push asks for, to be done at the head, where it is answered (stores.md §10.4.4). */
 export function scopeChange(
   payload: unknown,
-  { grants, limits, account }: Terms,
+  { grants, limits, account, charge }: Terms,
   answer: (reply: object | Refusal) => void,
 ): Changing | Refusal {
   const change = readScope(payload, limits);
   if (isRefusal(change)) return change;
   return (seq, scope) => {
-    const changed = rescope(change, { scope, grants, limits });
+    const changed = rescope(change, { scope, grants, limits, charge });
     const next = isRefusal(changed) ? scope : changed.scope;
     const reply = { patterns: next.patterns, scope: scopeName(next, account), seq };
     answer(isRefusal(changed) ? changed : { ...reply, denied: changed.denied });
@@ -47,15 +49,7 @@ export function scopeChange(
 /** Takes patterns out of a channel's set, and puts others in. One that is in both lists stays where it is. */
 function rescope(
   { add, remove }: ScopeChange,
-  {
-    scope,
-    grants,
-    limits,
-  }: {
-    readonly scope: ChannelScope;
-    readonly grants: PathGrants | null;
-    readonly limits: Pick<Limits, 'max_patterns'>;
-  },
+  { scope, grants, limits, charge }: Terms & { readonly scope: ChannelScope },
 ): Rescoped | Refusal {
   const { read: readable } = grants ?? everyGrant;
   const denied = new Set(unreadable(add, readable));
@@ -67,6 +61,9 @@ function rescope(
   if (patterns.length > limits.max_patterns) {
     return refuse('too_many_patterns', { limit: limits.max_patterns });
   }
+  // What is added is sent whole, as it is to who joins with it.
+  const limited = added.length === 0 ? null : charge();
+  if (limited !== null) return limited;
   return {
     scope: channelScope(patterns, readable),
     addition: added.length === 0 ? null : { ...channelScope(added, readable), isAddition: true },

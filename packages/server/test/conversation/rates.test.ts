@@ -95,6 +95,24 @@ test('joins beyond their rate are told when to come again', async () => {
   });
 });
 
+test('a part that a scope push adds is a join of that part to the rate; what adds nothing is free (§10.4.4)', async () => {
+  const here = await world({ clock: new VirtualClock(), rates });
+  const peer = await here.joined({}, { last_store_seq: 0, patterns: [] });
+  await put(peer, 'a/x', 1);
+  const change = (add: readonly string[], remove: readonly string[] = []) =>
+    peer.ask(topic, 'scope', { add, remove });
+  expect((await change(['a/**'])).response).toMatchObject({ patterns: ['a/**'] });
+  expect((await change(['a/**'], ['a/**'])).status).toBe('ok');
+  expect((await change([], ['a/**'])).status).toBe('ok');
+  expect(await change(['a/**', 'b/**'], ['c'])).toMatchObject({
+    status: 'error',
+    response: { reason: 'rate_limited', retry_after_ms: 30_000 },
+  });
+  const heard = peer.heard.length;
+  expect((await change([])).response).toMatchObject({ patterns: [], scope: 'none' });
+  expect(peer.heard.length).toBe(heard + 1);
+});
+
 test('an authenticator gives a principal rates of its own', async () => {
   const here = await world({
     clock: new VirtualClock(),

@@ -169,19 +169,22 @@ describe('a view', () => {
 
   it('V84 an aborted signal ends the wait, and the mount that nobody else holds', async () => {
     const reason = new Error('enough');
-    const [page, other] = [AbortSignal.abort(reason), new AbortController()].map((each) =>
-      world.client.view(module, {
-        id: each instanceof AbortSignal ? 'one' : 'two',
-        signal: each instanceof AbortSignal ? each : each.signal,
-      }),
+    const later = new AbortController();
+    const [one, two] = [AbortSignal.abort(reason), later.signal].map((signal, at) =>
+      world.client.view(module, { id: at === 0 ? 'one' : 'two', signal }),
     );
-    await expect(page?.ready).rejects.toBe(reason);
+    await expect(one?.ready).rejects.toBe(reason);
     await world.next('phx_join');
     const second = await world.next('phx_join');
     expect(second.payload['id']).toBe('two');
     await world.clock.advance(1);
     expect((await world.next('phx_leave')).topic).toContain('one');
-    void other;
+    expect(world.sent).toEqual([]);
+    // As well where it is aborted on the way.
+    later.abort(reason);
+    await expect(two?.ready).rejects.toBe(reason);
+    await world.clock.advance(1);
+    expect((await world.next('phx_leave')).topic).toContain('two');
   });
 
   it('V81 params that are set go to the server now, and with each later join', async () => {

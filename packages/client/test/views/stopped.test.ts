@@ -35,7 +35,7 @@ const desk = view({
   },
 });
 
-test('a view that a bug has stopped is told of and mounted anew, and what was asked of it is answered', async () => {
+test('V74 a view that a bug has stopped is told of and mounted anew, and what was asked of it is answered', async () => {
   const told: string[] = [];
   const log = { info: () => undefined, error: (_: object, what: string) => void told.push(what) };
   await using world = await openWorld(undefined, { app: app({ views: [desk] }), log });

@@ -32,8 +32,10 @@ const card: ViewDefinition = {
     retitle: { run: (ctx) => ctx.update((s: { title: string }) => void (s.title = 'own')) },
     move: {
       run: (ctx, input) => {
-        ctx.emit('moved', { to: 7 });
-        if ((input as { fail?: boolean }).fail === true) throw new Error('no');
+        const { to = 7, fail = false } = input as { to?: number; fail?: boolean };
+        ctx.update((s: { open: boolean }) => void (s.open = true));
+        ctx.emit('moved', { to });
+        if (fail) throw new Error('no');
       },
     },
   },
@@ -66,7 +68,11 @@ const board: ViewDefinition = {
   },
   messages: {
     noteMove: {
-      run: (ctx, input) => ctx.update((s: Board) => void (s.moved = (input as { to: number }).to)),
+      run: (ctx, input) => {
+        const { to } = input as { to: number };
+        ctx.update((s: Board) => void (s.moved = to));
+        if (to < 0) throw new Error('no');
+      },
     },
   },
 };
@@ -89,8 +95,11 @@ test('a child is named by the way to what holds it, and by its own id', async ()
 });
 
 test('V12 a command that changes root and child gives one envelope with both, after the reply', async () => {
-  const { client } = await opened();
+  const { rig, client } = await opened();
+  const order: string[] = [];
+  rig.onEffect = ({ type }) => void order.push(type);
   await client.dispatch('both');
+  expect(order.filter((type) => type === 'reply' || type === 'send')).toEqual(['reply', 'send']);
   expect(client.heard).toHaveLength(2);
   expect(client.last?.tail.content.ops).toEqual([
     { op: 'replace', path: '/moved', value: 1 },
@@ -285,11 +294,16 @@ test('a message from outside the tree runs as a task', async () => {
 test('V37 what a child emits runs in the same transaction, and a failure undoes both', async () => {
   const { client } = await opened();
   await client.dispatch('move', {}, { storeId: idOf('a') });
-  expect(client.tree).toMatchObject({ moved: 7 });
+  expect(client.tree).toMatchObject({ moved: 7, box: { cards: [{ open: true }, {}] } });
   expect(client.heard).toHaveLength(2);
-  await client.dispatch('set', { moved: 0 });
-  await client.dispatch('move', { fail: true }, { storeId: idOf('a') });
-  expect(client.tree).toMatchObject({ moved: 0 });
+  const before = client.tree;
+  for (const failing of [{ fail: true }, { to: -1 }]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const answer = await client.dispatch('move', failing, { storeId: idOf('b') });
+    expect(answer).toMatchObject({ error: { reason: 'internal_error' } });
+  }
+  expect(client.heard).toHaveLength(2);
+  expect(client.tree).toBe(before);
 });
 
 const failing: { [name: string]: (h: RenderSlots) => object } = {

@@ -1,5 +1,5 @@
 import type { ViewContext, ViewDefinition } from '@holdfast/engine/view';
-import { isObject } from '@holdfast/protocol';
+import { isObject, RejectedError } from '@holdfast/protocol';
 import { beforeEach, expect, test } from 'vitest';
 import { Rig } from './instance-rig.ts';
 import type { TestHandle } from './test-stores.ts';
@@ -232,6 +232,17 @@ test('V9 a mount that throws or hangs fails with an opaque id, in time, and with
   await throws.settle();
   expect(throws.of('failed')).toMatchObject([{ response: { reason: 'internal error' } }]);
   expect(JSON.stringify(throws.of('failed'))).not.toContain('secret');
+  const refuses = new Rig({
+    name: 'root',
+    mount: () => {
+      throw new RejectedError('full', { of: 'a secret' });
+    },
+    render: () => ({}),
+  });
+  refuses.step({ type: 'start' });
+  await refuses.settle();
+  const { response } = refuses.of('failed')[0] ?? {};
+  expect(response).toEqual({ reason: 'internal error', id: expect.any(String) as string });
   const hangs = new Rig({
     name: 'root',
     mount: () => new Promise(() => undefined),

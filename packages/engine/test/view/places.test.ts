@@ -159,3 +159,25 @@ test('of what a child and then its owner put into streams, the owner’s goes fi
     { store_id: ['c'] },
   ]);
 });
+
+test('V33 what a nested node tells goes to a node below it, by the way from there', async () => {
+  const told: ViewDefinition = { ...counter, messages: counter.commands ?? {} };
+  const hand: ViewDefinition = {
+    name: 'hand',
+    mount: () => ({ isThere: null }),
+    render: (state, h) => ({
+      ...(state as object),
+      top: h.child(told, 'top'),
+    }),
+    commands: { tell: { run: (ctx) => ctx.update({ isThere: ctx.tell(['top'], 'add') }) } },
+  };
+  const rig = new Rig({
+    name: 'root',
+    render: (_, h) => ({ hands: ['a', 'b'].map((id) => h.child(hand, id)) }),
+  });
+  const client = await rig.open();
+  await client.dispatch('tell', {}, { storeId: ['hands', 'b'] });
+  expect(client.heard).toHaveLength(2);
+  const [a, b] = [{ top: { count: 0 } }, { isThere: true, top: { count: 1 } }];
+  expect(client.tree).toMatchObject({ hands: [a, b] });
+});

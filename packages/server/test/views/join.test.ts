@@ -108,24 +108,28 @@ it('V2, V3 what cannot be mounted is refused by the first check that fails, and 
   expect(peer.heard.filter(([, , , event]) => event === 'patch')).toEqual([]);
 });
 
-it('V4 two modules of one id are two roots, each with versions of its own', async () => {
-  const peer = await musubi();
-  const [one, two] = [new Root(peer, 'App.Board', 'main'), new Root(peer, 'Clock', 'main')];
-  await one.join(good);
-  await one.envelope();
-  await two.join({ module: 'Clock', id: 'main' });
-  expect(await two.envelope()).toMatchObject({ root_id: 'Clock:main', version: 1 });
-  await one.command('add');
-  expect(await one.envelope()).toMatchObject({ root_id: 'App.Board:main', version: 2 });
-  await one.command('add');
-  expect(await one.envelope()).toMatchObject({ version: 3 });
-  expect(await two.command('add')).toMatchObject({ response: { reason: 'unknown command' } });
-  await two.command('tick');
-  expect(await two.envelope()).toMatchObject({ version: 2, ops: [{ path: '/at', value: 1 }] });
-  await one.command('add');
-  // Nothing of one came to the other: what comes next is its own.
-  expect(await one.envelope()).toMatchObject({ version: 4, ops: [{ path: '/count', value: 3 }] });
-});
+it.each([0, 4])(
+  'V4 two modules of one id are two roots, each with versions of its own, for a client of capver %i',
+  async (capver) => {
+    const { connect } = await world({ app: boards });
+    const peer = await connect();
+    const [one, two] = [new Root(peer, 'App.Board', 'main'), new Root(peer, 'Clock', 'main')];
+    await one.join({ ...good, capver });
+    await one.envelope();
+    await two.join({ module: 'Clock', id: 'main', capver });
+    expect(await two.envelope()).toMatchObject({ root_id: 'Clock:main', version: 1 });
+    await one.command('add');
+    expect(await one.envelope()).toMatchObject({ root_id: 'App.Board:main', version: 2 });
+    await one.command('add');
+    expect(await one.envelope()).toMatchObject({ version: 3 });
+    expect(await two.command('add')).toMatchObject({ response: { reason: 'unknown command' } });
+    await two.command('tick');
+    expect(await two.envelope()).toMatchObject({ version: 2, ops: [{ path: '/at', value: 1 }] });
+    await one.command('add');
+    // Nothing of one came to the other: what comes next is its own.
+    expect(await one.envelope()).toMatchObject({ version: 4, ops: [{ path: '/count', value: 3 }] });
+  },
+);
 
 it('V9 a mount that throws or hangs is an internal error with an opaque id, and says nothing else', async () => {
   const errors: unknown[] = [];

@@ -62,6 +62,27 @@ it('V71 recheck ends whom authorize refuses by now, and nobody else notices', as
   expect(await ada.envelope()).toMatchObject({ version: 2 });
 });
 
+it('V10 who comes back is looked at again: where authorize refuses by now, nothing of what was missed is told', async () => {
+  banned.clear();
+  const { connect } = await world({ app: views, authenticate });
+  const peer = await connect({ token: 'ben' });
+  const root = new Root(peer, 'Room', 'r');
+  const ours = { ...join, capver: 4 };
+  const { response } = await root.join({ ...ours, resume: { instance: null, version: 0 } });
+  await root.envelope();
+  peer.cut();
+  banned.add('ben');
+  const other = await connect({ token: 'ben', device: 'd2' });
+  const back = new Root(other, 'Room', 'r');
+  const again = { ...ours, resume: { instance: response['instance'], version: 1 } };
+  const refused = { status: 'error', response: { reason: 'unauthorized' } };
+  expect(await back.join(again)).toEqual(refused);
+  expect(await back.join(join)).toEqual(refused);
+  banned.clear();
+  expect(await back.join(again)).toMatchObject({ response: { resumed: true, version: 1 } });
+  expect(other.heard.filter(([, , , event]) => event === 'patch')).toEqual([]);
+});
+
 it('recheck asks again where authorize fails, and ends those alone of whom it learns nothing (views.md §11.7)', async () => {
   const asked: string[] = [];
   const errors: object[] = [];

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { deferred } from '@holdfast/engine/registry';
 import { app, createServer, KEEP, type ServerOptions, upload, view } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
-import { encodeChunk } from '@holdfast/protocol/views';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import type { Payload, Peer, Reply } from '../conversation/peer.ts';
+import type { Payload, Peer } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { type World, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
+import { Sender } from './sender.ts';
 
 const seen: { path: string; text: string; sha256: string }[] = [];
 const desk = view({
@@ -87,42 +87,6 @@ async function allowed(
   return grant;
 }
 
-/** The channel of one file. */
-class Sender {
-  readonly topic: string;
-  readonly #peer: Peer;
-  #joinRef = '';
-
-  constructor(peer: Peer, ref: string) {
-    this.#peer = peer;
-    this.topic = `musubi_upload:${ref}`;
-  }
-
-  join(payload: object): Promise<Reply> {
-    this.#joinRef = this.#peer.ref();
-    this.#peer.send([this.#joinRef, this.#joinRef, this.topic, 'phx_join', payload]);
-    return this.#peer.reply(this.#joinRef);
-  }
-
-  chunk(bytes: string | Uint8Array): Promise<Reply> {
-    return this.#peer.reply(this.push(bytes));
-  }
-
-  /** Sends a chunk; the ref of the reply. */
-  push(bytes: string | Uint8Array): string {
-    const ref = this.#peer.ref();
-    const payload = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-    this.#peer.sendRaw(
-      encodeChunk({ joinRef: this.#joinRef, ref, topic: this.topic, event: 'chunk', payload }),
-    );
-    return ref;
-  }
-
-  leave(): void {
-    this.#peer.send([this.#joinRef, this.#peer.ref(), this.topic, 'phx_leave', {}]);
-  }
-}
-
 /** The next upload op of the kind; no other end of an upload may come before it. */
 async function op(root: Root, kind: string): Promise<Payload> {
   for (;;) {
@@ -147,6 +111,17 @@ async function sent(peer: Peer, root: Root, text: string): Promise<Sender> {
   return sender;
 }
 
+/** That the next frames say that a file is whole, and that its channel has closed. */
+async function isWhole(peer: Peer, root: Root, sender: Sender): Promise<void> {
+  const frames = [await peer.next(), await peer.next()];
+  const closing = frames.find(([, , topic]) => topic === sender.topic);
+  expect(closing?.[3]).toBe('phx_close');
+  const ended = frames.find(([, , topic]) => topic === root.topic);
+  const ops = ended?.[4]['upload_ops'];
+  const last = Array.isArray(ops) ? ops.slice(-2) : null;
+  expect(last).toMatchObject([{ op: 'progress', progress: 100 }, { op: 'complete' }]);
+}
+
 it('V48 ten bytes in chunks of four are three frames: 40, 80, 100, complete, and the channel closes', async () => {
   const { peer, root } = await atDesk();
   const grant = await allowed(root, 'note', { name: 'a.txt', size: 10 });
@@ -158,13 +133,7 @@ it('V48 ten bytes in chunks of four are three frames: 40, 80, 100, complete, and
     replies.push((await sender.chunk(chunk)).response);
   }
   expect(replies).toEqual([{ progress: 40 }, { progress: 80 }, { progress: 100 }]);
-  const frames = [await peer.next(), await peer.next()];
-  const closing = frames.find(([, , topic]) => topic === sender.topic);
-  expect(closing?.[3]).toBe('phx_close');
-  const ended = frames.find(([, , topic]) => topic === root.topic);
-  const ops = ended?.[4]['upload_ops'];
-  const last = Array.isArray(ops) ? ops.slice(-2) : null;
-  expect(last).toMatchObject([{ op: 'progress', progress: 100 }, { op: 'complete' }]);
+  await isWhole(peer, root, sender);
 });
 
 it('V54 what is consumed is gone, file and entry; with saveTo its content is in the store', async () => {
@@ -258,7 +227,7 @@ it('V55 an empty file is complete as soon as its channel is joined', async () =>
   const grant = await allowed(root, 'note', { name: 'a.txt', size: 0 });
   const sender = new Sender(peer, grant.entry_ref);
   expect((await sender.join({ token: grant.token })).status).toBe('ok');
-  await op(root, 'complete');
+  await isWhole(peer, root, sender);
   expect((await root.command('take')).response).toEqual({ names: ['a.txt'] });
 });
 
@@ -300,10 +269,13 @@ it('V57 a transfer that lost its connection goes on where it was, and the conten
 });
 
 it('V58 a file that is not what its name says is refused by its beginning, and nothing of it is kept', async () => {
-  const { peer, root } = await atDesk();
+  const data = await mkdtemp(join(tmpdir(), 'holdfast-views-'));
+  onTestFinished(() => rm(data, { recursive: true, force: true }));
+  const { peer, root } = await atDesk({ data });
   const good = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(5000)]);
   for (const [content, verdict, size] of [
     [Buffer.alloc(5008, 'x'), 'error', 50_000],
+    [Buffer.alloc(10, 'x'), 'error', 10],
     [good, 'ok', good.length],
   ] as const) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -318,6 +290,8 @@ it('V58 a file that is not what its name says is refused by its beginning, and n
     expect(reply.response).toEqual({ reason: 'not_accepted' });
     // oxlint-disable-next-line no-await-in-loop -- the same
     expect(await op(root, 'error')).toMatchObject({ error: { code: 'not_accepted' } });
+    // It was looked at before a file was made for it.
+    expect(readdirSync(data).filter((name) => name.startsWith('holdfast-uploads-'))).toEqual([]);
   }
 });
 

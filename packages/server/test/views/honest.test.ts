@@ -35,6 +35,51 @@ it('V61 a token whose stream cannot be made up for mounts afresh, each time that
   }
 });
 
+/** What not even a look at it survives. */
+const untouchable = new Proxy(new Error('untouchable'), {
+  getPrototypeOf: () => {
+    throw new Error('do not look');
+  },
+});
+const brittle = view({
+  name: 'Brittle',
+  scope: 'shared',
+  mount: () => ({ n: 0 }),
+  render: ({ n }) => ({ n }),
+  commands: {
+    add: { run: (ctx) => ctx.update((s) => void (s.n += 1)) },
+    stop: { run: () => Promise.reject(untouchable) },
+  },
+});
+
+it('V74 an instance that a bug has stopped ends all its channels by phx_error, and is mounted afresh', async () => {
+  const { connect } = await world({ app: app({ views: [brittle] }), log: quiet });
+  const wish = { module: 'Brittle', id: 'b', capver: 4 };
+  const roots = [0, 1].map(async () => {
+    const root = new Root(await connect(), 'Brittle', 'b');
+    const { response } = await root.join({ ...wish, resume: { instance: null, version: 0 } });
+    await root.envelope();
+    return { root, resume: { instance: response['instance'], version: 2 } };
+  });
+  const [one, two] = await Promise.all(roots);
+  if (one === undefined || two === undefined) throw new Error('two');
+  await one.root.command('add');
+  for (const { root } of [one, two]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await root.envelope()).toMatchObject({ version: 2 });
+  }
+  one.root.push('command', { name: 'stop' });
+  for (const { root, resume } of [one, two]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await root.next())[3]).toBe('phx_error');
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const { response } = await root.join({ ...wish, resume });
+    expect(response).toMatchObject({ version: 1, resumed: false });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    expect(await root.envelope()).toMatchObject({ base_version: 0, ops: [{ value: { n: 0 } }] });
+  }
+});
+
 const tenants = view({
   name: 'Tenants',
   scope: 'shared',

@@ -58,11 +58,10 @@ export type {
   AbsentOptions,
   BlindOptions,
   FenceOptions,
-  Fencing,
   MatchOptions,
   PathInput,
 } from './writes.ts';
 export { observe, type Release, type Signal } from '@holdfast/engine/registry';
 export type { ShownEntry as StoreEntry, WatchEvent, WatchMode } from '@holdfast/engine/replica';
 export { ConflictError, explainErrors, HoldfastError, RejectedError } from '@holdfast/protocol';
-export type { Codec, Entry, Json, JsonObject, Reason } from '@holdfast/protocol';
+export type { Codec, Entry, Fencing, Json, JsonObject, Reason } from '@holdfast/protocol';

@@ -1,4 +1,5 @@
 import {
+  type Fencing,
   isPromised,
   isRefusal,
   type Json,
@@ -54,14 +55,7 @@ import {
   type WatcherOptions,
   watchOptionsOf,
 } from './watch.ts';
-import {
-  type BlindOptions,
-  type FenceOptions,
-  type Fencing,
-  type PathInput,
-  placeOf,
-  Writes,
-} from './writes.ts';
+import { type BlindOptions, type FenceOptions, type PathInput, placeOf, Writes } from './writes.ts';
 
 const empty: Page<never> = { items: [], next: null };
 

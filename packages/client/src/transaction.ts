@@ -1,4 +1,6 @@
 import {
+  fenceOf,
+  type Fencing,
   isRefusal,
   type Path,
   type Precondition,
@@ -8,14 +10,7 @@ import {
   type Write,
 } from '@holdfast/protocol';
 import { toEnvelope, type Writable } from './envelopes.ts';
-import {
-  type AbsentOptions,
-  fenceOf,
-  type Fencing,
-  type MatchOptions,
-  type PathInput,
-  Writes,
-} from './writes.ts';
+import { type AbsentOptions, type MatchOptions, type PathInput, Writes } from './writes.ts';
 
 type OpGuards = MatchOptions & AbsentOptions;
 

@@ -1,8 +1,9 @@
 import {
+  fenceOf,
+  type Fencing,
   isRefusal,
   type Path,
   type Refusal,
-  refuse,
   RejectedError,
   type Segments,
   toPath,
@@ -20,9 +21,6 @@ export function placeOf(path: PathInput): Path {
   if (isRefusal(at)) throw RejectedError.from(at.with({ path }));
   return at;
 }
-
-/** What names a lease that a write relies on: a {@link Lease}, or its key and token. */
-export type Fencing = { readonly key: PathInput; readonly token: number };
 
 /** The lease must be held when the write is committed (stores.md §5.1.3). */
 export type FenceOptions = { readonly fence?: Fencing };
@@ -116,9 +114,3 @@ type Wanted =
       readonly op: 'set' | 'merge' | 'increment' | 'add' | 'remove';
       readonly value: Writable;
     };
-
-/** Reads what names a lease. */
-export function fenceOf({ key, token }: Fencing): { key: Path; token: number } | Refusal {
-  const at = toPath(key);
-  return isRefusal(at) ? refuse('invalid_precondition') : { key: at, token };
-}

@@ -139,9 +139,10 @@ export {
   readLog,
   readPathPage,
 } from './http/history.ts';
-export { checkOp, ownRequest } from './requests/check.ts';
+export { checkOp, checkPrecondition, ownRequest } from './requests/check.ts';
 export { decodeRequest } from './requests/decode.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
+export { fenceOf, type Fencing } from './requests/fencing.ts';
 export { fingerprint } from './requests/fingerprint.ts';
 export type { Dialect, ReadOptions } from './requests/guards.ts';
 export { readJoin, readScope, type ScopeChange } from './requests/join.ts';

@@ -62,9 +62,11 @@ export {
 } from './views/loader.ts';
 export type {
   Committed,
+  FenceGuard,
   OpenViewStore,
   PathInput,
   StoreLeaf,
+  StoreTransaction,
   StoreWrites,
   ValueAt,
   ViewStore,
@@ -101,6 +103,6 @@ export {
   view,
   type ViewTypes,
 } from './views/view.ts';
-export { ConflictError, HoldfastError, RejectedError } from '@holdfast/protocol';
+export { ConflictError, type Fencing, HoldfastError, RejectedError } from '@holdfast/protocol';
 export type { WebhookOptions } from './webhooks/index.ts';
 export { StorageError } from './storage/port.ts';

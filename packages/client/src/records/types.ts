@@ -2,6 +2,7 @@ import type {
   CollectionDef,
   CollectionSpec,
   ConflictError,
+  Fencing,
   HoldfastError,
   MutationInput,
   MutationName,
@@ -18,7 +19,6 @@ import type { Envelope } from '@holdfast/protocol/record';
 import type { ReconcilerStats, ReconcilerStatus } from '@holdfast/engine/record';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { PendingRequest } from '@holdfast/engine/replica';
-import type { Fencing } from '../writes.ts';
 
 /** How a record is doing (records.md §6.6). */
 export type RecordStatus = ReconcilerStatus;

@@ -1,5 +1,7 @@
 import {
   childPath,
+  fenceOf,
+  type Fencing,
   isRefusal,
   type Json,
   type Mutate,
@@ -15,7 +17,6 @@ import type { Release } from '@holdfast/engine/registry';
 import type { ClientEnv } from '../env.ts';
 import type { ConflictDesk } from './conflict.ts';
 import type { RecordEntry, Unchanged } from './delivery.ts';
-import { fenceOf, type Fencing } from '../writes.ts';
 import { Making } from './making.ts';
 import { leavesOpen, writesOf } from './pending.ts';
 import { noStats, readStored } from './reading.ts';

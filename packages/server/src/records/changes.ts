@@ -1,7 +1,10 @@
 import { writesTo } from '@holdfast/engine/record';
 import {
+  fenceOf,
+  type Fencing,
   isObject,
   isPromised,
+  isRefusal,
   type Json,
   type Path,
   type Precondition,
@@ -27,6 +30,11 @@ export type ServerTxRecord<R> = {
 /** What a transaction of the server reads and writes: objects of one store. */
 export type ServerTx = {
   record<R extends RecordDef>(ref: RecordRef<R>): ServerTxRecord<R>;
+  /**
+   * The lease, of the same store, must be held when the changes are committed: else all of it is refused with `fenced`
+   * (stores.md §5.1.3). Where nothing is changed it is not looked at.
+   */
+  fence(lease: Fencing): void;
 };
 
 /** What stands in a store. */
@@ -89,6 +97,7 @@ class Draft<R extends RecordDef> implements ServerTxRecord<R> {
 export class Changes implements ServerTx {
   readonly #standing: Standing;
   readonly #drafts = new Map<Path, Draft<RecordDef>>();
+  readonly #fences: Precondition[] = [];
 
   constructor(standing: Standing) {
     this.#standing = standing;
@@ -104,6 +113,12 @@ export class Changes implements ServerTx {
     return draft as unknown as ServerTxRecord<R>;
   }
 
+  fence(lease: Fencing): void {
+    const fence = fenceOf(lease);
+    if (isRefusal(fence)) throw RejectedError.from(fence);
+    this.#fences.push({ kind: 'fence', fence });
+  }
+
   /** Of the objects that were looked at. */
   get paths(): readonly Path[] {
     return [...this.#drafts.keys()];
@@ -114,7 +129,8 @@ export class Changes implements ServerTx {
     const drafts = [...this.#drafts.values()];
     const ops = drafts.flatMap(({ writes }) => writes);
     if (ops.length === 0) return null;
-    return { op: 'transact', ops, preconditions: drafts.map(({ guard }) => guard) };
+    const preconditions = [...this.#fences, ...drafts.map(({ guard }) => guard)];
+    return { op: 'transact', ops, preconditions };
   }
 }
 

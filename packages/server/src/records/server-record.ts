@@ -1,6 +1,7 @@
 import { fieldOf, recordedVersion } from '@holdfast/engine/gate';
 import {
   checkOp,
+  checkPrecondition,
   childPath,
   isObject,
   isPromised,
@@ -220,6 +221,10 @@ async function write(
 function faultIn(request: Request, limits: Limits): Refusal | null {
   for (const op of request.op === 'transact' ? request.ops : [request]) {
     const fault = checkOp(op, limits);
+    if (fault !== null) return fault;
+  }
+  for (const condition of request.op === 'transact' ? request.preconditions : []) {
+    const fault = checkPrecondition(condition, limits);
     if (fault !== null) return fault;
   }
   return null;

@@ -1,3 +1,5 @@
+import type { Fencing } from '@holdfast/protocol';
+
 /** A path, escaped or as segments. */
 export type PathInput = string | readonly string[];
 
@@ -12,17 +14,26 @@ export type StoreLeaf = {
   readonly revision: number;
 };
 
-/** What must hold for a write, or it is refused (stores.md §5). */
+/** What must be at the path for a write, or it is refused with `conflict` or `exists` (stores.md §5.1). */
 export type WriteGuard = { readonly ifMatch?: number; readonly ifAbsent?: boolean };
 
-/** The writes of a store, alone or in a transaction. */
-export type StoreWrites<Result> = {
-  put(path: PathInput, value: unknown, guard?: WriteGuard): Result;
-  merge(path: PathInput, value: object): Result;
-  delete(path: PathInput, guard?: WriteGuard): Result;
-  increment(path: PathInput, by?: number): Result;
-  add(path: PathInput, member: unknown): Result;
-  remove(path: PathInput, member: unknown): Result;
+/** The lease, of the same store, must be held when the write is committed, or it is refused with `fenced` (stores.md §5.1.3). */
+export type FenceGuard = { readonly fence?: Fencing };
+
+/** The writes of a store, alone or in a transaction. `Guard` is what all of them take. */
+export type StoreWrites<Result, Guard = FenceGuard> = {
+  put(path: PathInput, value: unknown, guard?: Guard & WriteGuard): Result;
+  merge(path: PathInput, value: object, guard?: Guard): Result;
+  delete(path: PathInput, guard?: Guard & WriteGuard): Result;
+  increment(path: PathInput, by?: number, guard?: Guard): Result;
+  add(path: PathInput, member: unknown, guard?: Guard): Result;
+  remove(path: PathInput, member: unknown, guard?: Guard): Result;
+};
+
+/** The writes of a transaction, which is fenced as a whole. */
+export type StoreTransaction = StoreWrites<void, { readonly fence?: never }> & {
+  /** The lease, of the same store, must be held: else all of it is refused with `fenced`. */
+  fence(lease: Fencing): void;
 };
 
 /** What is at a path of segments, as far as the shape of a store tells. */
@@ -49,7 +60,7 @@ export type ViewStore<Shape = unknown> = StoreWrites<Promise<Committed>> & {
   /** The leaves that a pattern matches, in the order of their paths. */
   entries(pattern?: string): readonly StoreLeaf[];
   /** All of these writes or none. */
-  transact(write: (tx: StoreWrites<void>) => void): Promise<Committed>;
+  transact(write: (tx: StoreTransaction) => void): Promise<Committed>;
 };
 
 /** Opens a store by its name, with the authority of the server, or `as` the principal (views.md §11.2). */

@@ -14,7 +14,6 @@ import {
   renderPath,
   type Request,
   segmentsOf,
-  toPath,
 } from '@holdfast/protocol';
 import type { Opening } from './openings.ts';
 import type { Read } from './shared-reads.ts';
@@ -23,15 +22,13 @@ import type {
   Committed,
   PathInput,
   StoreLeaf,
-  StoreWrites,
+  StoreTransaction,
   ViewStore,
-  WriteGuard,
 } from './store-handle.ts';
-
-type Payload = { readonly op: string; readonly path: Path; readonly [field: string]: unknown };
+import { pathOf, type Payload, TransactionOfView, WritesOfView } from './writes-of-view.ts';
 
 /** A store as application code of one view uses it (views.md §11.2). */
-export class StoreOfView implements ViewStore {
+export class StoreOfView extends WritesOfView<Promise<Committed>> implements ViewStore {
   readonly name: string;
   readonly ready: Promise<void>;
   #opening: Opening;
@@ -39,6 +36,7 @@ export class StoreOfView implements ViewStore {
   readonly #limits: Limits;
 
   constructor(opening: Opening, access: StoreAccess, limits: Limits) {
+    super();
     this.name = opening.name;
     this.#opening = opening;
     this.#access = access;
@@ -92,37 +90,13 @@ export class StoreOfView implements ViewStore {
       );
   }
 
-  put(path: PathInput, value: unknown, guard?: WriteGuard): Promise<Committed> {
-    return this.#write({ op: 'set', path: pathOf(path), value, ...guardOf(guard) });
+  transact(write: (tx: StoreTransaction) => void): Promise<Committed> {
+    const transaction = new TransactionOfView();
+    write(transaction);
+    return this.#commit(parseTransact(transaction.payload, { limits: this.#limits }));
   }
 
-  merge(path: PathInput, value: object): Promise<Committed> {
-    return this.#write({ op: 'merge', path: pathOf(path), value });
-  }
-
-  delete(path: PathInput, guard?: WriteGuard): Promise<Committed> {
-    return this.#write({ op: 'delete', path: pathOf(path), ...guardOf(guard) });
-  }
-
-  increment(path: PathInput, by: number = 1): Promise<Committed> {
-    return this.#write({ op: 'increment', path: pathOf(path), value: by });
-  }
-
-  add(path: PathInput, member: unknown): Promise<Committed> {
-    return this.#write({ op: 'add', path: pathOf(path), value: member });
-  }
-
-  remove(path: PathInput, member: unknown): Promise<Committed> {
-    return this.#write({ op: 'remove', path: pathOf(path), value: member });
-  }
-
-  transact(write: (tx: StoreWrites<void>) => void): Promise<Committed> {
-    const ops: Payload[] = [];
-    write(collecting(ops));
-    return this.#commit(parseTransact({ ops }, { limits: this.#limits }));
-  }
-
-  #write(payload: Payload): Promise<Committed> {
+  protected override emit(payload: Payload): Promise<Committed> {
     return this.#commit(parseWrite(payload, { dialect: 4, limits: this.#limits }));
   }
 
@@ -146,30 +120,4 @@ export class StoreOfView implements ViewStore {
     if (failure !== null) throw failure.error;
     throw new HoldfastError('unavailable', { store: name }, `Await ready before reading ${name}.`);
   }
-}
-
-function collecting(ops: Payload[]): StoreWrites<void> {
-  return {
-    put: (path, value, guard) =>
-      void ops.push({ op: 'set', path: pathOf(path), value, ...guardOf(guard) }),
-    merge: (path, value) => void ops.push({ op: 'merge', path: pathOf(path), value }),
-    delete: (path, guard) => void ops.push({ op: 'delete', path: pathOf(path), ...guardOf(guard) }),
-    increment: (path, by = 1) => void ops.push({ op: 'increment', path: pathOf(path), value: by }),
-    add: (path, member) => void ops.push({ op: 'add', path: pathOf(path), value: member }),
-    remove: (path, member) => void ops.push({ op: 'remove', path: pathOf(path), value: member }),
-  };
-}
-
-function guardOf({ ifMatch, ifAbsent }: WriteGuard = {}): object {
-  return {
-    ...(ifMatch !== undefined && { if_match: ifMatch }),
-    ...(ifAbsent === true && { if_absent: true }),
-  };
-}
-
-/** The path, checked; throws a `TypeError` for what is none. How long one may be that is written is looked at with the write. */
-function pathOf(path: PathInput, limits?: Limits): Path {
-  const at = toPath(typeof path === 'string' ? path : [...path], limits);
-  if (isRefusal(at)) throw new TypeError(`"${String(path)}" is not a path: ${at.code}.`);
-  return at;
 }

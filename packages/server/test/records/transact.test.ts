@@ -1,5 +1,5 @@
 import { record } from '@holdfast/protocol';
-import { createServer, type ServerTx } from '@holdfast/server';
+import { createServer, type Fencing, type ServerTx } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -149,6 +149,47 @@ test('a transaction of which something cannot be is refused, and nothing of it i
   }).toMatchObject({ code: 'invalid_value' });
   await refused(async (tx) => tx.record(book('cash')).set({ cents: 1 })).toThrow('must not wait');
   expect(await cents('cash')).toBe(100);
+});
+
+test('a transaction of the server under a lease is committed while it is held, and refused once it is not (stores.md §5.1.3)', async () => {
+  const { server, cents } = await ledger();
+  const { url } = await server.listen();
+  const issued = await server.tokens.issue({
+    name: 'worker',
+    org: 'acme',
+    scopes: ['entries:read', 'entries:write'],
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  const lease = async (op: object): Promise<number> => {
+    const response = await fetch(`${url}/api/stores/acme/a/transact`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${issued.rawToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ops: [{ path: 'lock', ...op }] }),
+    });
+    const held = z.object({ results: z.array(z.object({ token: z.number().optional() })) });
+    return held.parse(await response.json()).results[0]?.token ?? 0;
+  };
+  const held = await lease({ op: 'lease' });
+  const under = (fence: Fencing) =>
+    server.transact('acme/a', (tx) => {
+      tx.fence(fence);
+      return move('cash', 'bank', 10)(tx);
+    });
+  await expect(under({ key: 'lock', token: held - 1 })).rejects.toMatchObject({ code: 'fenced' });
+  for (const odd of [
+    { key: '', token: held },
+    { key: 'lock', token: '5' as never },
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await expect(under(odd)).rejects.toMatchObject({ code: 'invalid_precondition' });
+  }
+  expect(await cents('cash')).toBe(100);
+  await expect(under({ key: ['lock'], token: held })).resolves.toBe(90);
+  await lease({ op: 'release', token: held });
+  await expect(under({ key: 'lock', token: held })).rejects.toMatchObject({ code: 'fenced' });
+  expect([await cents('cash'), await cents('bank')]).toEqual([90, 10]);
 });
 
 test('a transaction with a principal is judged as a write of that principal, all of it or nothing', async () => {

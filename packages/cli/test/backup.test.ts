@@ -301,3 +301,30 @@ test(
     expect(await readdir(path('new'))).toEqual(before);
   },
 );
+
+test(
+  'what is left of a restore that was killed amid its changes does nothing to that of another backup',
+  slow,
+  async () => {
+    const { server } = await serve(path('data'));
+    await server.stores.create('acme/app');
+    const backUp = (name: string) => cli(['backup', path(name), '--data', path('data')]);
+    expect((await backUp('small')).code).toBe(0);
+    const names = Array.from({ length: 200 }, (_, at) => `acme/${'x'.repeat(50)}${at}`);
+    await Promise.all(names.map((name) => server.stores.create(name)));
+    expect((await backUp('large')).code).toBe(0);
+
+    // Beside the file, whoever is killed leaves what takes back what was changed of it.
+    await cp(path('small', 'holdfast.db'), path('killed', 'holdfast.db.part'));
+    const killed = new DatabaseSync(path('killed', 'holdfast.db.part'));
+    killed.exec(`PRAGMA cache_size = 1; BEGIN IMMEDIATE; CREATE TABLE t (x);
+      UPDATE stores SET incarnation = 'i'; INSERT INTO t SELECT randomblob(1000000)`);
+    await cp(path('killed'), path('new'), { recursive: true });
+    killed.close();
+    expect(await readdir(path('new'))).toContain('holdfast.db.part-journal');
+
+    expect(await restore({ from: path('large'), to: path('new') })).toMatchObject({ stores: 201 });
+    const restored = await serve(path('new'));
+    expect(await restored.server.stores.find(names[0] ?? '')).not.toBeNull();
+  },
+);

@@ -71,7 +71,11 @@ function needFree(to: string): void {
 }
 
 async function copyDatabase(from: string, part: string, manifest: Manifest): Promise<void> {
-  await rm(part, { force: true });
+  // With what a restore that was killed has left beside it: SQLite would take back changes of another file.
+  for (const ending of ['', '-journal']) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await rm(`${part}${ending}`, { force: true });
+  }
   const digest = await copyFile(join(from, databaseName), part);
   if (digest === manifest.databaseSha256) return;
   throw new BackupError(

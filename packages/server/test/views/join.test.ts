@@ -39,6 +39,8 @@ async function musubi(options: Partial<ServerOptions> = {}): Promise<Peer> {
   return connect({ mount: '/socket/websocket', device: null, capver: null });
 }
 
+const denied = (reason: string): object => ({ status: 'error', response: { reason } });
+
 const good = { module: 'App.Board', id: 'main', params: { room: 'r1' } };
 
 it('V1, V8 a client of Musubi is told root_id alone, then gets one envelope with the whole tree', async () => {
@@ -71,6 +73,9 @@ it('V1, V8 a client of Musubi is told root_id alone, then gets one envelope with
   });
   expect(await root.command('add')).toEqual({ status: 'ok', response: {} });
   expect(await root.envelope()).toMatchObject({ base_version: 1, version: 2 });
+  expect(await root.command('nope')).toEqual(denied('unknown command'));
+  expect(await root.ask('nope', {})).toEqual(denied('unknown event'));
+  expect(await root.ask('allow_upload', {})).toEqual(denied('missing required field'));
 });
 
 it('V2, V3 what cannot be mounted is refused by the first check that fails, and nothing runs', async () => {

@@ -55,11 +55,14 @@ it('V71 recheck ends whom authorize refuses by now, and nobody else notices', as
     await root.envelope();
   }
   banned.add('ben');
+  await server.recheck(room, 'elsewhere');
+  await ada.command('say', { text: 'to both' });
+  for (const root of [ada, ben]) expect(await root.envelope()).toMatchObject({ version: 2 });
   await server.recheck(room);
   expect((await ben.next())[3]).toBe('phx_error');
   expect(await ben.join(join)).toMatchObject({ response: { reason: 'unauthorized' } });
   await ada.command('say', { text: 'still here' });
-  expect(await ada.envelope()).toMatchObject({ version: 2 });
+  expect(await ada.envelope()).toMatchObject({ version: 3 });
 });
 
 it('V10 who comes back is looked at again: where authorize refuses by now, nothing of what was missed is told', async () => {

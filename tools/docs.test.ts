@@ -49,12 +49,12 @@ test('every TypeScript block of README, guide and package pages compiles', async
 
 test('a TypeScript block that does not compile is found, at its line', async () => {
   const page = { file: 'wrong.md', text: '# Wrong\n\n```ts\nconst a: number = "text";\n```\n' };
-  expect(await compileSnippets([page])).toMatch(/wrong\.md\.ts\(4,7\): error TS2322/);
-  const react = { file: 'wrong.md', text: '# Wrong\n\n```tsx\nconst a = <b title={1} />;\n```\n' };
+  const react = { file: 'react.md', text: '# Wrong\n\n```tsx\nconst a = <b title={1} />;\n```\n' };
   const named =
     "```ts a.ts\nexport const a = 1;\n```\n```ts b.ts\nimport { a } from './a.ts';\na.b;\n```\n";
-  const found = await compileSnippets([react, { file: 'named.md', text: named }]);
-  expect(found).toMatch(/wrong\.md\.tsx\(4,14\): error TS2322/);
+  const found = await compileSnippets([page, react, { file: 'named.md', text: named }]);
+  expect(found).toMatch(/wrong\.md\.ts\(4,7\): error TS2322/);
+  expect(found).toMatch(/react\.md\.tsx\(4,14\): error TS2322/);
   expect(found).toMatch(/named\.md\/b\.ts\(6,3\): error TS2339/);
 }, 120_000);
 

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { modulesOfDoors, unnamedTypes } from './names-of-types.ts';
 
 const app = `import { app, holdfast, loader, stream, upload, view } from '@holdfast/server';
@@ -76,15 +76,23 @@ export const useBoard = () => useView('Board');
 export const useBoards = () => [useEntry('n'), useRecord(User, { id: '1' }), useCollection(users)];
 `;
 
-it('a library exports what it makes of the packages, and each inferred type has a name for its declarations', async () => {
-  expect(unnamedTypes({ ...(await modulesOfDoors()), 'app.ts': app, 'client.ts': client })).toEqual(
-    [],
-  );
-}, 120_000);
-
-it('a type that no door tells is found', () => {
-  const culprit = `import { records } from '@holdfast/client/records';
+const culprit = `import { records } from '@holdfast/client/records';
 export const mine = records([]).open;
 `;
-  expect(unnamedTypes({ 'culprit.ts': culprit }).join()).toContain("'RecordDesk'");
-}, 120_000);
+
+let unnamed: readonly string[] = [];
+const isCulprit = (line: string): boolean => line.includes('culprit.ts');
+
+beforeAll(async () => {
+  // One run of the compiler for both.
+  const own = { 'app.ts': app, 'client.ts': client, 'culprit.ts': culprit };
+  unnamed = unnamedTypes({ ...(await modulesOfDoors()), ...own });
+});
+
+it('a library exports what it makes of the packages, and each inferred type has a name for its declarations', () => {
+  expect(unnamed.filter((line) => !isCulprit(line))).toEqual([]);
+});
+
+it('a type that no door tells is found', () => {
+  expect(unnamed.filter(isCulprit).join()).toContain("'RecordDesk'");
+});

@@ -43,7 +43,7 @@ const denied = (reason: string): object => ({ status: 'error', response: { reaso
 
 const good = { module: 'App.Board', id: 'main', params: { room: 'r1' } };
 
-it('V1, V8 a client of Musubi is told root_id alone, then gets one envelope with the whole tree', async () => {
+it('V1, V8, V18 a client of Musubi is told root_id alone, then gets one envelope of all eight keys with the whole tree', async () => {
   const peer = await musubi();
   const root = new Root(peer, 'App.Board', 'main');
   expect(await root.join(good)).toEqual({

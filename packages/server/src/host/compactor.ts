@@ -1,4 +1,5 @@
-import type { Seq } from '@holdfast/protocol';
+import type { LoggedOp } from '@holdfast/engine/authority';
+import type { EpochMs, Seq } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
@@ -166,12 +167,47 @@ export class Compactor {
     const told = await this.#told(store);
     let through: Seq | null = null;
     const ops = await storage.read(store, oldestSeq - 1, { ops: step, bytes: STEP_BYTES });
+    const timeOf = await this.#timesIn(store, ops, head);
     for (const op of ops) {
-      if (op.at > before || op.seq > most) break;
-      if (op.seq > told && op.at > before - WEBHOOK_GRACE_MS) break;
+      const at = timeOf(op);
+      if (at > before || op.seq > most) break;
+      if (op.seq > told && at > before - WEBHOOK_GRACE_MS) break;
       through = op.seq;
     }
     return through;
+  }
+
+  /** When ops were written at the latest: a clock that was ahead when the first of them was may be right by now. */
+  async #timesIn(
+    store: string,
+    [first]: readonly LoggedOp[],
+    head: Seq,
+  ): Promise<(op: LoggedOp) => EpochMs> {
+    const now = this.#room.storage.now();
+    const isAhead = first !== undefined && first.at > now;
+    const after = isAhead ? await this.#pastAhead(store, first.seq, head) : null;
+    return ({ seq, at }) => (after !== null && at > now && seq < after.seq ? after.at : at);
+  }
+
+  /**
+   * An op behind those that a clock dated ahead of time which was put right since: they are at least as old as that one. Null
+   * where none has come since.
+   */
+  async #pastAhead(store: string, oldest: Seq, head: Seq): Promise<LoggedOp | null> {
+    const { storage } = this.#room;
+    let found: LoggedOp | null = null;
+    for (let [ahead, end] = [oldest, head]; ahead < end;) {
+      const middle = Math.ceil((ahead + end) / 2);
+      // oxlint-disable-next-line no-await-in-loop -- each look says where the next one is
+      const [op] = await storage.read(store, middle - 1, { ops: 1, bytes: STEP_BYTES });
+      if (op === undefined) return null;
+      if (op.at > storage.now()) ahead = middle;
+      else {
+        found = op;
+        end = middle - 1;
+      }
+    }
+    return found;
   }
 
   /** How far every active webhook of the store has come. */

@@ -12,9 +12,9 @@ import { Scrape } from '../metrics/scrape.ts';
 const HOUR = 3_600_000;
 const large = 'x'.repeat(60_000);
 
-async function aged(retention?: Partial<Retention>) {
+async function aged(retention?: Partial<Retention>, wall?: (clock: VirtualClock) => number) {
   const clock = new VirtualClock();
-  const storage = memory({ now: clock.wall });
+  const storage = memory({ now: () => wall?.(clock) ?? clock.wall() });
   const here = await world({ storage, clock, ...(retention && { retention }) });
   const standing = async () => (await storage.open(here.storeId))?.oldestSeq;
   const join = () => here.joined({ device: 'writer' });
@@ -40,6 +40,27 @@ test('S94 what is old enough and not among the last ops is forgotten; entries an
   await reader.join(topic, { last_store_seq: 0 });
   const state = JSON.stringify(await reader.caughtUp());
   for (let at = 0; at < 12; at += 1) expect(state).toContain(`k/${at}`);
+});
+
+test('what was written while the clock was years ahead goes with what was written after it, and no earlier', async () => {
+  let aheadMs = 0;
+  const { clock, standing, write } = await aged(
+    { ms: 3 * HOUR, ops: 2 },
+    (at) => at.wall() + aheadMs,
+  );
+  await write(3, 'before');
+  aheadMs = 8766 * HOUR;
+  await write(200, 'ahead');
+  aheadMs = 0;
+  await clock.pass(HOUR);
+  await write(4, 'after');
+  await clock.pass(2.4 * HOUR);
+  // Those before it are old enough; how old those are that it dated is not known before the next is.
+  await expect.poll(standing).toBe(4);
+  await clock.pass(0.4 * HOUR);
+  expect(await standing()).toBe(4);
+  await clock.pass(0.4 * HOUR);
+  await expect.poll(standing).toBe(206);
 });
 
 test('a store of which `of` says so keeps fewer ops than all others, from the next look on', async () => {

@@ -186,6 +186,20 @@ export const fileCases: readonly Case[] = [
     }),
   },
   {
+    name: 'content found free while the clock was ahead is so since it is next asked about',
+    run: onStore(async (storage, _, clock) => {
+      const { files } = storage;
+      clock.at += 1000 * dayMs;
+      assert.equal(await files.condemn(a.hash), 'free');
+      clock.at -= 1000 * dayMs;
+      assert.equal(await files.condemn(a.hash), 'free');
+      clock.at += dayMs - 1;
+      assert.equal(await files.condemn(a.hash), 'free');
+      clock.at += 1;
+      assert.equal(await files.condemn(a.hash), 'condemned');
+    }),
+  },
+  {
     name: 'what is named or spared meanwhile is free for another 24 hours',
     run: onStore(async (storage, store, clock) => {
       const { files } = storage;

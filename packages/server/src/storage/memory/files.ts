@@ -114,11 +114,13 @@ export class MemoryFiles implements FileTable {
       this.#free.delete(hash);
       return 'named';
     }
-    if (free === undefined) this.#free.set(hash, { since: this.#now(), condemned: false });
-    else if (!this.#isRecent(free.since)) {
+    const now = this.#now();
+    if (free !== undefined && !this.#isRecent(free.since)) {
       free.condemned = true;
       return 'condemned';
     }
+    // A clock that was ahead, and is right now, may not keep it until then.
+    this.#free.set(hash, { since: Math.min(free?.since ?? now, now), condemned: false });
     return 'free';
   }
 

@@ -43,7 +43,9 @@ export class SqliteFiles implements FileTable {
       isNamed: `SELECT 1 FROM entries WHERE type = 'file' AND json_extract(value, '$.hash') = ?1
         UNION ALL SELECT 1 FROM op_files WHERE hash = ?1
         UNION ALL SELECT 1 FROM uploads WHERE hash = ?1 AND at > ?2 LIMIT 1`,
-      free: 'INSERT INTO free_blobs (hash, since) VALUES (?, ?) ON CONFLICT DO NOTHING',
+      // A clock that was ahead, and is right now, may not keep it until then.
+      free: `INSERT INTO free_blobs (hash, since) VALUES (?, ?)
+        ON CONFLICT DO UPDATE SET since = min(since, excluded.since)`,
       condemn: 'UPDATE free_blobs SET condemned = 1 WHERE hash = ? AND since <= ?',
       forget: 'DELETE FROM free_blobs WHERE hash = ?',
     });

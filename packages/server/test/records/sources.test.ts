@@ -342,7 +342,7 @@ test('R233 a result that no client could read by the schema that it has passed i
 
 test('R232 a key that cannot be listened to is told of, and keeps no other from being let go of in the end', async () => {
   let runs = 0;
-  const { open, items, clock, faults } = await site({
+  const { server, open, items, clock, faults } = await site({
     policy: { on: ['rec/demo/main/items/a', 'rec/demo/main/nothing/x'] },
     run: () => ({ total: (runs += 1) }),
   });
@@ -355,4 +355,34 @@ test('R232 a key that cannot be listened to is told of, and keeps no other from 
   await items.write({ id: 'a' }, { set: { n: 2 } });
   await items.write({ id: 'a' }, { set: { n: 3 } });
   expect(runs).toBe(2);
+  // Nor does it keep the store of what it listened to.
+  await clock.pass(16 * 60_000);
+  await expect.poll(() => server.describe().stores).toHaveLength(0);
+});
+
+test('R237 a source lives while anybody follows it, and thirty seconds more: who comes meanwhile finds the same', async () => {
+  let runs = 0;
+  const { open, server, clock } = await site({
+    policy: { once: true },
+    run: () => ({ total: (runs += 1) }),
+  });
+  const [one, other] = [await open(1), await open(1)];
+  one.abort.abort();
+  await clock.pass(40_000);
+  server.invalidateSource('sum', { a: 1 });
+  await expect.poll(() => other.heard.at(-1)).toEqual([2, 2]);
+  other.abort.abort();
+  await clock.pass(29_000);
+  const { heard, abort } = await open(1);
+  await clock.pass(40_000);
+  server.invalidateSource('sum', { a: 1 });
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      [2, 2],
+      [3, 3],
+    ]);
+  abort.abort();
+  await clock.pass(31_000);
+  await expect.poll(async () => (await open(1)).heard).toEqual([[1, 4]]);
 });

@@ -1,4 +1,10 @@
-import { compareValues, Evaluation, type Row, withOps } from '@holdfast/engine/collection';
+import {
+  compareValues,
+  Evaluation,
+  fieldsOf,
+  type Row,
+  withOps,
+} from '@holdfast/engine/collection';
 import { asPath, type Json, passthrough, type Query, readQuery, record } from '@holdfast/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -178,6 +184,19 @@ describe('Evaluation', () => {
     expect(seen.filter((path) => before.includes(path)).toSorted()).toEqual(before.toSorted());
   });
 
+  test('R201 a page begins behind a row that lacks what it is ordered by, too: null is another place', () => {
+    const rows = [1, 2, 3].map((id): Row => ({ path: at(id), value: id === 3 ? { a: null } : {} }));
+    const spec = { orderBy: 'a', limit: 1 };
+    const { endCursor: after } = new Evaluation('item', queryOf(spec), rows).window;
+    const next = new Evaluation('item', queryOf({ ...spec, after, limit: 9 }), rows);
+    expect(next.rows).toEqual([at(2), at(3)]);
+  });
+
+  test('R200 the fields of a condition are those of all its parts, of what is not to be as well', () => {
+    const where = { $not: { a: 1 }, $or: [{ b: 1 }, { $and: [{ c: 1 }] }], d: 1 };
+    expect(fieldsOf(where).toSorted()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   test('R201 R202 a page keeps its rows when all that comes long before it is gone', () => {
     const rows = Array.from({ length: 768 }, (_, n): Row => ({ path: at(n), value: { n } }));
     const all = new Evaluation('item', queryOf({ orderBy: 'n', limit: 601 }), rows);
@@ -217,6 +236,7 @@ describe('Evaluation', () => {
     for (const bad of [
       ...forged.map((each) => ({ where: { a: 1 }, after: JSON.stringify(each) })),
       { where: { a: 2 }, after },
+      { where: { a: 1 }, params: { id: '1' }, after },
       { after: 'x' },
       { after: '%' },
       { after: '[1,2,3]' },

@@ -232,6 +232,8 @@ describe('A declared index', () => {
     expect(planFor({ where: { a: { gt: 1 }, c: 'x' } })).toEqual(['c', false]);
     // Of numbers others are equal in the order.
     expect(planFor({ where: { a: 1 } })).toEqual(['a', false]);
+    // An index is of all objects, whatever their parameters are.
+    expect(planFor({ params: { id: '1' }, where: { a: 'x' } })).toEqual(['a', false]);
     expect(planFor({ where: { z: 1 }, orderBy: 'b' })).toBeNull();
     expect(planFor({ where: { $and: [{ a: 'x' }] } })).toBeNull();
     expect(planFor({ orderBy: [['a', 'desc']] })).toEqual(['a', true]);

@@ -3,6 +3,7 @@ import { type Json, passthrough, record } from '@holdfast/protocol';
 import type { SseOptions } from '@holdfast/server';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { world } from '../conversation/world.ts';
+import { gateway } from './site.ts';
 import { eventsOf, post } from './sse-reader.ts';
 
 type User = { readonly name?: string; readonly big?: bigint; readonly mood?: string };
@@ -126,11 +127,12 @@ test('R240 without a word on who may read there is no handler', async () => {
 });
 
 test('R241 a projection changes or keeps back what somebody gets, in order, at its own pace', async () => {
+  const slow = gateway();
   const { open, users } = await site({
     authorize: 'public',
     project: async (_, __, envelope) => {
       const { name } = (envelope.value ?? {}) as User;
-      if (name === 'first') await new Promise((resolve) => setImmediate(resolve));
+      if (name === 'first') await slow.promise;
       return name === 'none' ? null : { ...envelope, value: { name: `${name} of ours` } };
     },
   });
@@ -140,6 +142,9 @@ test('R241 a projection changes or keeps back what somebody gets, in order, at i
   for (const name of ['first', 'none', 'second']) {
     await users.write({ id: 'ada' }, { patch: { name } });
   }
+  // What is quicker to tell has had its time.
+  await new Promise((resolve) => setImmediate(resolve));
+  slow.resolve();
   for (const [name, sequence] of [
     ['first', 3],
     ['second', 5],
@@ -147,6 +152,15 @@ test('R241 a projection changes or keeps back what somebody gets, in order, at i
     const told = { value: { name: `${name} of ours` }, sequence };
     expect(await events()).toMatchObject({ event: 'sync', data: { envelope: told } });
   }
+});
+
+test('R241 of whom a projection keeps all back, there is nothing to be had', async () => {
+  const { open } = await site({ authorize: 'public', project: () => null });
+  const { events } = await open(`?key=${key('ada')}`);
+  expect(await events()).toEqual({
+    event: 'answer',
+    data: { key: key('ada'), type: 'denied', reason: 'denied' },
+  });
 });
 
 test('R219 R226 what is hidden is left out, and comes by a reset when the values say so', async () => {

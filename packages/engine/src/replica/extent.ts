@@ -119,8 +119,8 @@ export class Extent {
    * server has no place for it.
    */
   ask(now: MonotonicMs): ScopeAsk | null {
-    if (this.#asked !== null) return null;
     if (this.retryAt <= now) this.retryAt = Infinity;
+    if (this.#asked !== null) return null;
     const maySpare = this.#spare.length > 0 && !this.isKept;
     if (maySpare && (this.#isFull || this.#missing.length === 0)) {
       this.#asked = { remove: this.#spare };

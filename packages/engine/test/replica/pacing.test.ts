@@ -112,6 +112,10 @@ describe('a part that is not to be had yet, for the rate', () => {
     expect(desk.pushes).toEqual([]);
     desk.step({ type: 'want', patterns: [] });
     expect(desk.pushes.map(({ payload }) => payload)).toEqual([{ remove: ['a/**'] }]);
+    // Nor does it wake anybody while the answer to that is on its way.
+    desk.wakeAt = null;
+    desk.pushes = [];
+    expect([passed(desk, 800), desk.wakeAt]).toEqual([[], null]);
   });
 
   test('is asked for at once by another channel, and wakes nobody while there is none', () => {

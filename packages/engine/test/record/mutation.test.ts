@@ -44,6 +44,8 @@ const union = (mine: readonly string[] = [], theirs: readonly string[] = []): re
   ...new Set([...theirs, ...mine]),
 ];
 
+const sum = (mine: number, theirs: number, base = NaN): number => theirs + mine - base;
+
 const Plain = record({
   name: 'plain',
   store: 'acme/app',
@@ -267,7 +269,6 @@ describe('authority', () => {
   });
 
   test('R149 a merge knows what both began with', () => {
-    const sum = (mine: number, theirs: number, base = NaN): number => theirs + mine - base;
     const def = { ...Ruled, authority: { name: 'lww', likes: sum } } as const;
     const value = { set: { likes: 7 }, unset: [], base: { likes: 5 } };
     const run = { name: 'holdfast:merge', value, ...env };

@@ -174,6 +174,33 @@ function held(loads: Loading[], gate: Gate, more: Partial<StreamDefinition> = {}
   });
 }
 
+/** What a client has of a list, and what is held of it, once a load has landed there while a command changed it. */
+async function landed(
+  change: (ctx: ViewContext) => void,
+  {
+    items = [4],
+    options,
+    window,
+  }: {
+    readonly items?: readonly number[];
+    readonly options?: { readonly reset?: boolean };
+    readonly window?: { readonly trim: 'start' | 'end'; readonly limit: number };
+  } = {},
+): Promise<readonly unknown[]> {
+  const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
+  const rig = new Rig(held(loads, gate, window));
+  const client = await rig.open();
+  await client.dispatch('list', options);
+  const slow = client.send('slow', change);
+  loads[0]?.resolve(items.map((id) => ({ id })));
+  await rig.advance(100);
+  gate.open();
+  await slow;
+  let kept: unknown;
+  await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
+  return [client.items('items'), kept];
+}
+
 test.each([
   {
     what: 'pushes it on',
@@ -185,20 +212,11 @@ test.each([
 ])(
   'V38 V46 what a command updates in a list while a load $what is held as clients have it',
   async ({ options, items, shown }) => {
-    const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
-    const rig = new Rig(held(loads, gate));
-    const client = await rig.open();
-    await client.dispatch('list', options);
-    const slow = client.send('slow', (ctx: ViewContext) => {
-      ctx.stream('items').update({ id: 2, text: 'new' });
+    const both = await landed((ctx) => ctx.stream('items').update({ id: 2, text: 'new' }), {
+      options,
+      items,
     });
-    loads[0]?.resolve(items.map((id) => ({ id })));
-    await rig.advance(100);
-    gate.open();
-    await slow;
-    let kept: unknown;
-    await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
-    expect([client.items('items'), kept]).toEqual([shown, shown]);
+    expect(both).toEqual([shown, shown]);
   },
 );
 
@@ -223,23 +241,11 @@ test.each([
 );
 
 test('V38 V46 all that a command puts into a list while a load arrives is held as clients have it', async () => {
-  const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
-  const rig = new Rig(held(loads, gate));
-  const client = await rig.open();
-  await client.dispatch('list');
-  const slow = client.send('slow', (ctx: ViewContext) => {
+  const both = await landed((ctx) => {
     ctx.stream('items').insert({ id: 5 });
     ctx.stream('items').insert({ id: 6 });
   });
-  loads[0]?.resolve([{ id: 4 }]);
-  await rig.advance(100);
-  gate.open();
-  await slow;
-  let kept: unknown;
-  await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
-  expect([client.items('items'), kept]).toEqual(
-    [0, 1].map(() => [{ id: 4 }, { id: 5 }, { id: 6 }]),
-  );
+  expect(both).toEqual([0, 1].map(() => [{ id: 4 }, { id: 5 }, { id: 6 }]));
 });
 
 test.each([
@@ -249,21 +255,9 @@ test.each([
 ] as const)(
   'V41 what a command puts at $at into a list of $limit while a load arrives is cut at the $trim by what is there then',
   async ({ trim, limit, at, shown }) => {
-    const [loads, gate]: [Loading[], Gate] = [[], new Gate()];
-    const rig = new Rig(held(loads, gate, { trim, limit }));
-    const client = await rig.open();
-    await client.dispatch('list');
-    const slow = client.send('slow', (ctx: ViewContext) => {
-      ctx.stream('items').insert({ id: 5 }, { at });
-    });
-    loads[0]?.resolve([{ id: 4 }]);
-    await rig.advance(100);
-    gate.open();
-    await slow;
-    let kept: unknown;
-    await client.dispatch('slow', (ctx: ViewContext) => (kept = ctx.stream('items').items()));
+    const insert = (ctx: ViewContext): void => ctx.stream('items').insert({ id: 5 }, { at });
     const items = shown.map((id) => ({ id }));
-    expect([client.items('items'), kept]).toEqual([items, items]);
+    expect(await landed(insert, { window: { trim, limit } })).toEqual([items, items]);
   },
 );
 

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { VirtualClock } from '../conversation/clock.ts';
 import { Scrape } from '../metrics/scrape.ts';
-import { receiver } from './receiver.ts';
+import { type Receiver, receiver } from './receiver.ts';
 import { Site } from './site.ts';
 
 const MINUTE = 60_000;
@@ -16,6 +16,19 @@ const HOUR = 60 * MINUTE;
 /** Waits for so many attempts, noted. */
 async function attempted(site: Site, id: string, count: number): Promise<void> {
   await expect.poll(async () => (await site.deliveries(id)).length).toBe(count);
+}
+
+type Failed = { readonly site: Site; readonly there: Receiver; readonly id: string };
+
+/** A webhook whose first delivery has failed. */
+async function failedOnce(): Promise<Failed> {
+  const site = await Site.open();
+  const there = await receiver();
+  there.react(500);
+  const { id } = await site.hook(there.url);
+  await site.put(['a', 1]);
+  await attempted(site, id, 1);
+  return { site, there, id };
 }
 
 test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; later ops wait; the fifth failure ends it', async () => {
@@ -64,12 +77,7 @@ test('S108 a failed delivery is tried again after 1, 5, 30 and 120 minutes; late
 });
 
 test('given a wall clock that is set back by ten years after a failure, the next attempt comes no later than it was to', async () => {
-  const site = await Site.open();
-  const there = await receiver();
-  there.react(500);
-  const { id } = await site.hook(there.url);
-  await site.put(['a', 1]);
-  await attempted(site, id, 1);
+  const { site, there, id } = await failedOnce();
   site.clock.setWall(-10 * 365 * 24 * HOUR);
   // Somebody waits already; the wait after the next failure begins by the clock that was set.
   await site.clock.pass(MINUTE);
@@ -139,12 +147,7 @@ test('S108 a ping that is answered makes an inactive webhook active; it goes on 
 });
 
 test('a ping changes nothing of a retry that is due later', async () => {
-  const site = await Site.open();
-  const there = await receiver();
-  there.react(500);
-  const { id } = await site.hook(there.url);
-  await site.put(['a', 1]);
-  await attempted(site, id, 1);
+  const { site, there, id } = await failedOnce();
   there.react(200);
   expect((await site.ask('POST', `webhooks/${id}/ping`)).status).toBe(200);
   expect(await site.look(id)).toMatchObject({ failure_count: 1, last_delivered_seq: 0 });

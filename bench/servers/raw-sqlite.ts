@@ -27,7 +27,7 @@ const log = db.prepare('INSERT INTO log VALUES (1, ?, ?, ?, ?, NULL, ?, ?, NULL,
 const entry = db.prepare(
   'INSERT INTO entries VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, type = excluded.type, revision = excluded.revision',
 );
-const answer = db.prepare('INSERT INTO answers VALUES (1, ?, ?, ?, ?, ?, NULL)');
+const answer = db.prepare("INSERT INTO answers VALUES (1, ?, ?, ?, ?, ?, NULL, '=bench')");
 const high = db.prepare(
   'INSERT INTO highs VALUES (1, ?, ?, ?) ON CONFLICT DO UPDATE SET counter = excluded.counter, seq = excluded.seq',
 );

@@ -19,7 +19,7 @@ export class Pending {
   readonly #shares = new Shares();
   /** The channels of the requests about which something is being asked, by ticket. */
   readonly #asked = new Map<number, Channel>();
-  /** One of each key, which knows the others. */
+  /** The newest of each key. */
   readonly #open = new Map<string, Work>();
 
   constructor(limits: Limits) {
@@ -54,13 +54,14 @@ export class Pending {
       return refusal;
     }
     const key = keyOf(submission);
+    const original = this.#open.get(key) ?? null;
     const verdict = excess >= 0 ? overloaded() : null;
     const deadline = now + this.#limits.write_queue_ms;
-    const work = new Work(submission, { channel, key, deadline, verdict });
+    const work = new Work(submission, { channel, key, deadline, verdict, original });
     if (excess >= 0 && submission.blocks === true) channel.crowded ??= submission.opId;
     channel.open++;
     this.#shares.enter(submission);
-    this.#join(work);
+    this.#open.set(key, work);
     this.#queue.push(work);
     return null;
   }
@@ -108,8 +109,9 @@ export class Pending {
 
   /** The request has its answer. */
   close(work: Work): void {
-    const { channel, submission } = work;
-    this.#part(work);
+    const { channel, key, submission } = work;
+    work.original = null;
+    if (this.#open.get(key) === work) this.#open.delete(key);
     if (channel.crowded === submission.opId) channel.crowded = null;
     channel.open--;
     this.#shares.leave(submission);
@@ -119,30 +121,12 @@ export class Pending {
   /** Notes which requests an op of the log answers. */
   land({ deviceId, clientOpId }: LoggedOp): void {
     if (this.#open.size === 0) return;
-    const work = this.#open.get(keyOf({ deviceId, opId: clientOpId }));
-    if (work !== undefined) for (const each of work.twins ?? [work]) each.landed = true;
+    let work = this.#open.get(keyOf({ deviceId, opId: clientOpId })) ?? null;
+    for (; work !== null; work = work.original) work.landed = true;
   }
 
   left(channel: number): void {
     this.#channels.left(channel);
-  }
-
-  #join(work: Work): void {
-    const twin = this.#open.get(work.key);
-    if (twin === undefined) {
-      this.#open.set(work.key, work);
-      return;
-    }
-    twin.twins ??= new Set([twin]);
-    work.twins = twin.twins.add(work);
-  }
-
-  #part(work: Work): void {
-    work.twins?.delete(work);
-    if (this.#open.get(work.key) !== work) return;
-    const [next] = work.twins ?? [];
-    if (next === undefined) this.#open.delete(work.key);
-    else this.#open.set(work.key, next);
   }
 
   /**

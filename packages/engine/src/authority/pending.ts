@@ -19,7 +19,7 @@ export class Pending {
   readonly #shares = new Shares();
   /** The channels of the requests about which something is being asked, by ticket. */
   readonly #asked = new Map<number, Channel>();
-  /** The newest of each key. */
+  /** One of each key, which knows the others. */
   readonly #open = new Map<string, Work>();
 
   constructor(limits: Limits) {
@@ -54,14 +54,13 @@ export class Pending {
       return refusal;
     }
     const key = keyOf(submission);
-    const original = this.#open.get(key) ?? null;
     const verdict = excess >= 0 ? overloaded() : null;
     const deadline = now + this.#limits.write_queue_ms;
-    const work = new Work(submission, { channel, key, deadline, verdict, original });
+    const work = new Work(submission, { channel, key, deadline, verdict });
     if (excess >= 0 && submission.blocks === true) channel.crowded ??= submission.opId;
     channel.open++;
     this.#shares.enter(submission);
-    this.#open.set(key, work);
+    this.#join(work);
     this.#queue.push(work);
     return null;
   }
@@ -109,9 +108,8 @@ export class Pending {
 
   /** The request has its answer. */
   close(work: Work): void {
-    const { channel, key, submission } = work;
-    work.original = null;
-    if (this.#open.get(key) === work) this.#open.delete(key);
+    const { channel, submission } = work;
+    this.#part(work);
     if (channel.crowded === submission.opId) channel.crowded = null;
     channel.open--;
     this.#shares.leave(submission);
@@ -121,12 +119,30 @@ export class Pending {
   /** Notes which requests an op of the log answers. */
   land({ deviceId, clientOpId }: LoggedOp): void {
     if (this.#open.size === 0) return;
-    let work = this.#open.get(keyOf({ deviceId, opId: clientOpId })) ?? null;
-    for (; work !== null; work = work.original) work.landed = true;
+    const work = this.#open.get(keyOf({ deviceId, opId: clientOpId }));
+    if (work !== undefined) for (const each of work.twins ?? [work]) each.landed = true;
   }
 
   left(channel: number): void {
     this.#channels.left(channel);
+  }
+
+  #join(work: Work): void {
+    const twin = this.#open.get(work.key);
+    if (twin === undefined) {
+      this.#open.set(work.key, work);
+      return;
+    }
+    twin.twins ??= new Set([twin]);
+    work.twins = twin.twins.add(work);
+  }
+
+  #part(work: Work): void {
+    work.twins?.delete(work);
+    if (this.#open.get(work.key) !== work) return;
+    const [next] = work.twins ?? [];
+    if (next === undefined) this.#open.delete(work.key);
+    else this.#open.set(work.key, next);
   }
 
   /**

@@ -83,14 +83,19 @@ function repeated(work: Work): Outcome | null {
   return repeatedNow(work) ?? repeatedSince(work);
 }
 
-/** The same, of one that was open when it came. */
-function repeatedNow({ submission, original }: Work): Outcome | null {
-  for (let open = original; open !== null; open = open.original) {
-    const likeness = likenessOf(submission, open.submission);
-    if (likeness === 'foreign') continue;
-    const { outcome } = open;
-    if (outcome === null || (isRefusal(outcome) && passes(outcome))) return null;
-    return likeness === 'same' ? outcome : refuse('duplicate_op_id');
+/**
+ * The same, of another that is open. One that came later may have had its turn first, while something was asked about this
+ * one: of it only that it is committed counts.
+ */
+function repeatedNow(work: Work): Outcome | null {
+  let isLater = false;
+  for (const twin of work.twins ?? []) {
+    isLater ||= twin === work;
+    const { outcome, submission } = twin;
+    if (twin === work || outcome === null) continue;
+    if (isRefusal(outcome) && (isLater || passes(outcome))) continue;
+    const likeness = likenessOf(work.submission, submission);
+    if (likeness !== 'foreign') return likeness === 'same' ? outcome : refuse('duplicate_op_id');
   }
   return null;
 }

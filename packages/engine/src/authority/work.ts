@@ -39,8 +39,8 @@ export class Work {
   /** Refuses it unless it is a repeat: there is too much to do. */
   readonly verdict: Refusal | null;
   readonly barred: OpId | null;
-  /** The same request, sent just before and open when this one came. */
-  original: Work | null;
+  /** All that are open under its key, itself among them, in order of arrival; null as long as it is the only one. */
+  twins: Set<Work> | null = null;
   client: Client | null = null;
   counter = 0;
   /** The dedupe records of its id that a lookup found. */
@@ -61,11 +61,10 @@ export class Work {
     this.deadline = place.deadline;
     this.verdict = place.verdict;
     this.barred = place.channel.barred;
-    this.original = place.original;
   }
 }
 
-type Place = Pick<Work, 'channel' | 'key' | 'deadline' | 'verdict' | 'original'>;
+type Place = Pick<Work, 'channel' | 'key' | 'deadline' | 'verdict'>;
 
 /** Names a request among all of a store: ids are unique per device (stores.md §6.2). */
 export function keyOf({ deviceId, opId }: Pick<Submission, 'deviceId' | 'opId'>): string {

@@ -72,6 +72,14 @@ export class Desk {
     }
   }
 
+  /** The log takes the append that has waited for its answer, and tells of it. */
+  stored(): void {
+    const append = this.effects.findLast(({ type }) => type === 'append');
+    if (append?.type !== 'append') throw new Error('nothing is on its way');
+    const { batch, expected, content } = append;
+    this.run({ type: this.log.append(expected, content), batch });
+  }
+
   /** Hands in a request and leaves it in the queue. */
   submit(request: Submission['request'], more: Partial<Submission> = {}): number {
     this.#tickets++;

@@ -99,7 +99,7 @@ describe('a repeat', () => {
     desk.flush();
     expect(desk.answered).toEqual([]);
     desk.weather = () => null;
-    desk.run({ type: 'stored', batch: 1 });
+    desk.stored();
     expect(desk.answered).toEqual([first, second, other]);
     expect(desk.reply(second)).toEqual({ store_seq: 1 });
     expect(reasonOf(desk.reply(other))).toBe('duplicate_op_id');

@@ -3,6 +3,8 @@ import {
   checkOp,
   checkPrecondition,
   childPath,
+  fenceOf,
+  type Fencing,
   isObject,
   isPromised,
   isRefusal,
@@ -55,12 +57,13 @@ export type ServerRecord<R extends RecordDef = RecordDef> = {
   get(params: Params<R>): Promise<Envelope<Stored<R>>>;
   /**
    * Commits a change, and returns what stands there then. With `ctx` it is judged as a write of that principal, else as one
-   * of the server. Rejects with a `RejectedError` where it is refused.
+   * of the server. Rejects with a `RejectedError` where it is refused: with `fenced` where the lease that `fence` names, of
+   * the same store, is not held (stores.md §5.1.3). A function that changes nothing writes nothing, and asks for no lease.
    */
   write(
     params: Params<R>,
     op: RecordOp<R>,
-    options?: { readonly ctx?: RecordContext },
+    options?: { readonly ctx?: RecordContext; readonly fence?: Fencing },
   ): Promise<Envelope<Stored<R>>>;
 };
 
@@ -91,9 +94,9 @@ export function serverRecord<R extends RecordDef>(room: RecordRoom, def: R): Ser
   };
   return {
     get: (params) => open(params, (store, ref) => envelopeOf<R>(store, ref)),
-    write: (params, op, { ctx } = {}) =>
+    write: (params, op, { ctx, fence } = {}) =>
       open(params, async (store, ref) => {
-        await commit(room, { store, ref, viewer: ctx?.principal ?? null }, op);
+        await commit(room, { store, ref, viewer: ctx?.principal ?? null, lease: fence }, op);
         return envelopeOf<R>(store, ref);
       }),
   };
@@ -132,13 +135,22 @@ function envelopeOf<R extends RecordDef>(store: Store, ref: RecordRef<R>): Envel
   return { value, schema_version, sequence: found.revision, incarnation };
 }
 
-type Target = { readonly store: Store; readonly ref: RecordRef; readonly viewer: Viewer | null };
+type Target = {
+  readonly store: Store;
+  readonly ref: RecordRef;
+  readonly viewer: Viewer | null;
+  readonly lease: Fencing | undefined;
+};
+
+/** Who writes, and where to. */
+type Writer = Pick<Target, 'store' | 'viewer'>;
 
 type Wanted<R> = Exclude<RecordOp<R>, (...args: never) => unknown>;
 
 async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Promise<void> {
   if (typeof op === 'function') {
     return change(room, target, (tx) => {
+      if (target.lease !== undefined) tx.fence(target.lease);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a record of that definition
       const object = tx.record(target.ref) as unknown as ServerTxRecord<R>;
       const next = op(object.get());
@@ -147,7 +159,7 @@ async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Pro
       else object.set(next);
     });
   }
-  const reply = await write(room, target, requestOf(target.ref, op));
+  const reply = await write(room, target, fenced(requestOf(target.ref, op), target.lease));
   if (!isRefusal(reply)) return;
   // That nothing is there is what the precondition says.
   const isGone = reply.code === 'conflict' && 'precondition_index' in reply.details;
@@ -159,11 +171,7 @@ async function commit<R>(room: RecordRoom, target: Target, op: RecordOp<R>): Pro
  * once more. Those who have met at an object go on one after the other: all at once, each round would be of use to one of them.
  * Who changes others goes on beside them.
  */
-async function change<T>(
-  room: RecordRoom,
-  target: Omit<Target, 'ref'>,
-  run: (tx: ServerTx) => T,
-): Promise<T> {
+async function change<T>(room: RecordRoom, target: Writer, run: (tx: ServerTx) => T): Promise<T> {
   const { store } = target;
   const keyOf = (path: Path): string => `${store.row.id} ${path}`;
   const attempt = async (isLocked: boolean): Promise<Made<T> | Met> => {
@@ -201,7 +209,7 @@ async function untilMade<T>(attempt: () => Promise<Made<T> | Met>): Promise<T> {
 
 async function write(
   room: RecordRoom,
-  { store, viewer }: Omit<Target, 'ref'>,
+  { store, viewer }: Writer,
   request: Request,
 ): Promise<WriteReply | Refusal> {
   const fault = faultIn(request, room.limits);
@@ -215,6 +223,16 @@ async function write(
     rate: null,
     ...(await rightsIn(room, { store, viewer }, request)),
   });
+}
+
+/** The request, which is to be committed only while a lease is held. */
+function fenced(request: Request, lease: Fencing | undefined): Request {
+  if (lease === undefined) return request;
+  const fence = fenceOf(lease);
+  if (isRefusal(fence)) throw RejectedError.from(fence);
+  const ops = request.op === 'transact' ? request.ops : [request];
+  const preconditions = request.op === 'transact' ? request.preconditions : [];
+  return { op: 'transact', ops, preconditions: [...preconditions, { kind: 'fence', fence }] };
 }
 
 /** What a store holds has the same limits whoever writes it; only of how many ops code makes one commit is its own. */

@@ -1,3 +1,4 @@
+import type { FileWrite } from '@holdfast/engine/data';
 import type { StoreAccess } from '@holdfast/engine/view';
 import {
   HoldfastError,
@@ -8,7 +9,6 @@ import {
   parseGlob,
   parseTransact,
   parseWrite,
-  type Path,
   type Refusal,
   RejectedError,
   renderPath,
@@ -20,12 +20,14 @@ import type { Read } from './shared-reads.ts';
 import type { OpenedStore } from './store-desk.ts';
 import type {
   Committed,
+  FenceGuard,
   PathInput,
   StoreLeaf,
   StoreTransaction,
   ViewStore,
+  WriteGuard,
 } from './store-handle.ts';
-import { pathOf, type Payload, TransactionOfView, WritesOfView } from './writes-of-view.ts';
+import { fileAt, pathOf, type Payload, TransactionOfView, WritesOfView } from './writes-of-view.ts';
 
 /** A store as application code of one view uses it (views.md §11.2). */
 export class StoreOfView extends WritesOfView<Promise<Committed>> implements ViewStore {
@@ -51,13 +53,13 @@ export class StoreOfView extends WritesOfView<Promise<Committed>> implements Vie
     return this.#opening.ready;
   }
 
-  /** A path no longer than the server lets one be, whoever has put it together. */
-  placeOf(path: PathInput): Path {
-    return pathOf(path, this.#limits);
+  /** Where a file goes, and under what conditions. Throws a `TypeError` for what is no path or too long, whoever has put it together. */
+  fileAt(path: PathInput, guard?: FenceGuard & WriteGuard): Omit<FileWrite, 'value'> {
+    return fileAt(path, guard, this.#limits);
   }
 
   get(path: PathInput): unknown {
-    const at = this.placeOf(path);
+    const at = pathOf(path, this.#limits);
     const opened = this.#reading();
     opened.assertReadable(at);
     const now = (): unknown => opened.valueAt(at);

@@ -1,5 +1,6 @@
 import { KEEP } from '@holdfast/engine/view';
 import type { Soon } from './env.ts';
+import type { FenceGuard, WriteGuard } from './store-handle.ts';
 
 /** An entry of an upload, as its tasks see it (views.md §10). */
 export type UploadedEntry = {
@@ -18,10 +19,14 @@ export type UploadedFile = {
   stream(): AsyncIterable<Uint8Array>;
   /** Hexadecimal. */
   sha256(): Promise<string>;
-  /** Puts the bytes into a file of a store, and a reference to it at the path. */
+  /**
+   * Puts the bytes into a file of a store, and a reference to it at the path. Rejects with `conflict`, `exists` or `fenced` where
+   * what is asked for does not hold (stores.md §5.1).
+   */
   saveTo(
     store: { readonly name: string },
     path: string | readonly string[],
+    guard?: FenceGuard & WriteGuard,
   ): Promise<{ readonly seq: number }>;
 };
 

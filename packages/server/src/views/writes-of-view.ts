@@ -1,9 +1,14 @@
+import type { FileWrite } from '@holdfast/engine/data';
 import {
+  checkGuards,
   fenceOf,
   type Fencing,
   isRefusal,
+  isReservedPath,
   type Limits,
   type Path,
+  refuse,
+  RejectedError,
   toPath,
 } from '@holdfast/protocol';
 import type {
@@ -88,4 +93,25 @@ export function pathOf(path: PathInput, limits?: Limits): Path {
   const at = toPath(typeof path === 'string' ? path : [...path], limits);
   if (isRefusal(at)) throw new TypeError(`"${String(path)}" is not a path: ${at.code}.`);
   return at;
+}
+
+/** What a file is written with, beside its content: checked as a client's is. */
+export function fileAt(
+  path: PathInput,
+  { ifMatch, ifAbsent, fence }: FenceGuard & WriteGuard = {},
+  limits: Limits,
+): Omit<FileWrite, 'value'> {
+  const held = fence && fenceOf(fence);
+  if (isRefusal(held)) throw RejectedError.from(held);
+  const target = {
+    op: 'put_file' as const,
+    path: pathOf(path, limits),
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(ifAbsent === true && { ifAbsent }),
+    ...(held !== undefined && { fence: held }),
+  };
+  const isReserved = isReservedPath(target.path);
+  const fault = isReserved ? refuse('reserved_path') : checkGuards(target, limits);
+  if (fault !== null) throw RejectedError.from(fault);
+  return target;
 }

@@ -1,5 +1,11 @@
 import { record } from '@holdfast/protocol';
-import { createServer, type Fencing, type ServerTx } from '@holdfast/server';
+import {
+  createServer,
+  type Fencing,
+  type RecordOp,
+  type Server,
+  type ServerTx,
+} from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
@@ -11,6 +17,9 @@ const Book = record({
   version: '1.0',
   schema: z.object({ cents: z.number(), note: z.string().optional() }),
   authority: { note: 'lww' },
+  mutations: {
+    audit: { input: z.null(), apply: (current) => ({ cents: 0, ...current, note: 'audited' }) },
+  },
 });
 const up = (current: { cents: number } | undefined) => ({ cents: (current?.cents ?? 0) + 1 });
 const waits = () => Promise.reject(new Error('later'));
@@ -36,6 +45,28 @@ async function ledger() {
   await books.write({ account: 'a', id: 'cash' }, { set: { cents: 100 } });
   const cents = async (id: string) => (await books.get({ account: 'a', id })).value?.cents;
   return { server, books, cents };
+}
+
+/** Asks for what leases are asked for, on `lock` in the store `acme/a`, by a worker over HTTP; the token. */
+async function leases(server: Server): Promise<(op: object) => Promise<number>> {
+  const { url } = await server.listen();
+  const issued = await server.tokens.issue({
+    name: 'worker',
+    org: 'acme',
+    scopes: ['entries:read', 'entries:write'],
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    createdBy: null,
+  });
+  return async (op) => {
+    const response = await fetch(`${url}/api/stores/acme/a/transact`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${issued.rawToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ops: [{ path: 'lock', ...op }] }),
+    });
+    const held = z.object({ results: z.array(z.object({ token: z.number().optional() })) });
+    return held.parse(await response.json()).results[0]?.token ?? 0;
+  };
 }
 
 test('code of the server changes several objects in one commit, and is told what its callback returns', async () => {
@@ -153,24 +184,7 @@ test('a transaction of which something cannot be is refused, and nothing of it i
 
 test('a transaction of the server under a lease is committed while it is held, and refused once it is not (stores.md §5.1.3)', async () => {
   const { server, cents } = await ledger();
-  const { url } = await server.listen();
-  const issued = await server.tokens.issue({
-    name: 'worker',
-    org: 'acme',
-    scopes: ['entries:read', 'entries:write'],
-    storeAccess: { mode: 'all' },
-    expiresAt: null,
-    createdBy: null,
-  });
-  const lease = async (op: object): Promise<number> => {
-    const response = await fetch(`${url}/api/stores/acme/a/transact`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${issued.rawToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ ops: [{ path: 'lock', ...op }] }),
-    });
-    const held = z.object({ results: z.array(z.object({ token: z.number().optional() })) });
-    return held.parse(await response.json()).results[0]?.token ?? 0;
-  };
+  const lease = await leases(server);
   const held = await lease({ op: 'lease' });
   const under = (fence: Fencing) =>
     server.transact('acme/a', (tx) => {
@@ -190,6 +204,47 @@ test('a transaction of the server under a lease is committed while it is held, a
   await lease({ op: 'release', token: held });
   await expect(under({ key: 'lock', token: held })).rejects.toMatchObject({ code: 'fenced' });
   expect([await cents('cash'), await cents('bank')]).toEqual([90, 10]);
+});
+
+test.each<[string, RecordOp<typeof Book>]>([
+  ['set', { set: { cents: 7 } }],
+  ['patch', { patch: { note: 'x' } }],
+  ['patch that takes out', { patch: { note: undefined } }],
+  ['increment', { increment: 'cents', by: 2 }],
+  ['remove', { remove: true }],
+  ['mutate', { mutate: 'audit' }],
+  ['function', up],
+])(
+  'code of the server that writes a record by %s under a lease is refused once it is lost, and writes while it is held (S46)',
+  async (_way, op) => {
+    const { server, books } = await ledger();
+    const lease = await leases(server);
+    const cash = { account: 'a', id: 'cash' };
+    const { sequence } = await books.write(cash, { set: { cents: 1, note: 'old' } });
+    const token = await lease({ op: 'lease' });
+    const under = (fence: Fencing) => books.write(cash, op, { fence });
+    await expect(under({ key: 'lock', token: token - 1 })).rejects.toMatchObject({
+      code: 'fenced',
+    });
+    await expect(under({ key: '', token })).rejects.toMatchObject({ code: 'invalid_precondition' });
+    await expect(under({ key: 'lock', token: '5' as never })).rejects.toMatchObject({
+      code: 'invalid_precondition',
+    });
+    expect((await books.get(cash)).sequence).toBe(sequence);
+    const written = await under({ key: ['lock'], token });
+    expect(written.sequence).toBeGreaterThan(sequence);
+    await lease({ op: 'release', token });
+    await expect(under({ key: 'lock', token })).rejects.toMatchObject({ code: 'fenced' });
+  },
+);
+
+test('code of the server that changes under a lease what is not there is told that it is not there', async () => {
+  const { server, books } = await ledger();
+  const lease = await leases(server);
+  const fence = { key: 'lock', token: await lease({ op: 'lease' }) };
+  await expect(
+    books.write({ account: 'a', id: 'none' }, { patch: { cents: 1 } }, { fence }),
+  ).rejects.toMatchObject({ code: 'not_found' });
 });
 
 test('a transaction with a principal is judged as a write of that principal, all of it or nothing', async () => {

@@ -4,7 +4,10 @@ import {
   type Fencing,
   holdfast,
   type StoreTransaction,
+  upload,
+  type UploadedFile,
   type ViewStore,
+  type WriteGuard,
 } from '@holdfast/server';
 import { expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
@@ -12,6 +15,7 @@ import type { Peer } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
 import { topic, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
+import { Sender } from './sender.ts';
 
 const { view } = holdfast<{ stores: { 'demo/main': { n: number } } }>();
 
@@ -38,8 +42,23 @@ const ways = z.enum(Object.keys(writes) as [keyof typeof writes]);
 
 const desk = view({
   name: 'Desk',
-  render: () => ({}),
+  uploads: { note: upload({ accept: 'any', chunkSize: 10 }) },
+  render: (_s, h) => ({ note: h.upload('note') }),
   commands: {
+    save: {
+      input: z.object({
+        guard: z.custom<FenceGuard & WriteGuard>(),
+        path: z.string().default('files/note'),
+      }),
+      reply: z.object({ seqs: z.array(z.number()) }),
+      run: async (ctx, { guard, path }) => {
+        const store = ctx.store('demo/main');
+        const saved = await ctx.uploads.consume('note', async (_entry, file) =>
+          file?.saveTo(store, path, guard),
+        );
+        return { seqs: saved.map((each) => each?.seq ?? 0) };
+      },
+    },
     write: {
       input: z.object({ way: ways, lease: z.custom<Fencing>(), own: z.boolean().optional() }),
       run: async (ctx, { way, lease, own }) => {
@@ -60,6 +79,18 @@ function write(peer: Peer, op: object): ReturnType<Peer['ask']> {
   return peer.ask(topic, 'write', { client_op_id: `w${ids}`, ...op });
 }
 
+/** Uploads a file, whole. */
+async function bring(peer: Peer, root: Root): Promise<void> {
+  const entries = [{ client_ref: '0', name: 'a.txt', size: 4, type: 'text/plain' }];
+  const wish = { store_id: [], name: 'note', entries };
+  const { response } = await root.ask('allow_upload', wish);
+  const grants = z.record(z.string(), z.object({ entry_ref: z.string(), token: z.string() }));
+  const { entry_ref, token } = grants.parse(response['entries'])['0'] ?? {};
+  const sender = new Sender(peer, String(entry_ref));
+  await sender.join({ token });
+  expect((await sender.chunk('text')).response).toEqual({ progress: 100 });
+}
+
 /** A store with something to write to and a lease on `lock`, and a mounted view. */
 async function site(token = 'dev') {
   const { connect, joined } = await world({ app: app({ views: [desk] }), authenticate });
@@ -67,13 +98,22 @@ async function site(token = 'dev') {
   await write(peer, { op: 'set', path: 'n', value: 1 });
   await write(peer, { op: 'add', path: 's', value: 'w' });
   const { response } = await write(peer, { op: 'lease', path: 'lock' });
-  const root = new Root(await connect({ token, device: 'd2' }), 'Desk', 'x');
+  const viewer = await connect({ token, device: 'd2' });
+  const root = new Root(viewer, 'Desk', 'x');
   await root.join({ module: 'Desk', id: 'x' });
   await root.envelope();
   const head = async () => (await peer.ask(topic, 'status', {})).response['current_seq'];
   const command = (way: string, lease: object, own?: boolean) =>
     root.command('write', { way, lease, own });
-  return { peer, head, command, lease: { key: 'lock', token: Number(response['token']) } };
+  const save = (guard: object, path?: string) => root.command('save', { guard, path });
+  return {
+    peer,
+    head,
+    command,
+    save,
+    sendIn: () => bring(viewer, root),
+    lease: { key: 'lock', token: Number(response['token']) },
+  };
 }
 
 it.each(Object.keys(writes))(
@@ -123,6 +163,40 @@ it('a view that writes as the principal may rely on a lease that the principal m
   expect(await wide.command('put', wide.lease, true)).toMatchObject({ status: 'ok' });
 });
 
+it('S46 a file that a view saves under a lease is stored while it is held, and kept with `fenced` once it is not', async () => {
+  const { peer, head, save, sendIn, lease } = await site();
+  await sendIn();
+  const before = Number(await head());
+  for (const [guard, reason] of [
+    [{ fence: { ...lease, token: lease.token - 1 } }, 'fenced'],
+    [{ fence: lease, ifMatch: 1 }, 'conflict'],
+    [{ fence: { ...lease, token: String(lease.token) } }, 'invalid_precondition'],
+    [{ fence: { ...lease, key: '' } }, 'invalid_precondition'],
+    [{ ifAbsent: true, ifMatch: 1 }, 'invalid_precondition'],
+  ] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await save(guard)).response).toMatchObject({ reason });
+  }
+  expect(await head()).toBe(before);
+  const seq = before + 1;
+  const { response } = await save({ fence: lease, ifAbsent: true });
+  expect(response).toEqual({ seqs: [seq] });
+  await sendIn();
+  await write(peer, { op: 'release', path: 'lock', token: lease.token });
+  expect((await save({ fence: lease, ifMatch: seq })).response).toMatchObject({ reason: 'fenced' });
+  expect((await save({ ifAbsent: true })).response).toMatchObject({ reason: 'exists' });
+  expect((await save({ ifMatch: seq })).response).toEqual({ seqs: [seq + 2] });
+});
+
+it('a view saves no file where paths are reserved, as it writes nothing there', async () => {
+  const { head, save, sendIn } = await site();
+  await sendIn();
+  const before = await head();
+  const { response } = await save({}, '_hf:schema/note');
+  expect(response).toMatchObject({ reason: 'reserved_path' });
+  expect(await head()).toBe(before);
+});
+
 /** Does not compile: the transaction has a fence, of all that is in it. */
 const each = (store: ViewStore, fence: Fencing): Promise<unknown> =>
   // @ts-expect-error an op of it has none
@@ -130,6 +204,9 @@ const each = (store: ViewStore, fence: Fencing): Promise<unknown> =>
 
 it('a transaction of a view is fenced as a whole, not op by op', () => {
   expectTypeOf<Parameters<ViewStore['merge']>[2]>().toEqualTypeOf<FenceGuard | undefined>();
+  expectTypeOf<Parameters<UploadedFile['saveTo']>[2]>().toEqualTypeOf<
+    (FenceGuard & WriteGuard) | undefined
+  >();
   expectTypeOf<StoreTransaction['fence']>().toEqualTypeOf<(lease: Fencing) => void>();
   expectTypeOf(each).returns.toEqualTypeOf<Promise<unknown>>();
 });

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { UploadItem } from '@holdfast/engine/view';
-import type { FileWrite } from '@holdfast/engine/data';
 import type { Files } from '../../files/index.ts';
 import type { BlobHash } from '../../blobs/index.ts';
 import { StoreOfView } from '../store-of-view.ts';
@@ -21,21 +20,17 @@ export function uploadedFile(file: TempFile, item: UploadItem, files: Files): Up
     size,
     stream: () => bytesOf(path),
     sha256,
-    saveTo: async (store, at) => {
+    saveTo: async (store, at, guard) => {
       if (!(store instanceof StoreOfView)) {
         throw new TypeError('saveTo needs a store of ctx.store.');
       }
-      const place = store.placeOf(at);
+      const target = store.fileAt(at, guard);
       const expected: BlobHash = `sha256:${await sha256()}`;
       const opened = await store.opened();
       const kept = await files.intake.receive(opened.id, bytesOf(path), { expected });
       if (kept === null) throw new Error('The temp file changed while it was saved.');
       const label = { contentType: item.type || 'application/octet-stream', filename: item.name };
-      const write: FileWrite = {
-        op: 'put_file',
-        path: place,
-        value: files.envelope(kept, label),
-      };
+      const write = { ...target, value: files.envelope(kept, label) };
       return { seq: await opened.write(write) };
     },
   };

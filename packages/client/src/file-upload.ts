@@ -99,6 +99,7 @@ class Sending {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- one piece after the other
       const answer = await this.#attempt(received);
+      if (answer === 'again') continue;
       if (answer === null) received = null;
       else if (isDone(answer)) {
         this.#upload.onProgress({ sent: total, total });
@@ -110,8 +111,11 @@ class Sending {
     }
   }
 
-  /** Sends the piece from there on, or asks where to begin; null: the line broke, and it is to be asked. */
-  async #attempt(from: number | null): Promise<StoreAnswer | null> {
+  /**
+   * Sends the piece from there on, or asks where to begin; null: the line broke, and it is to be asked. What the server has put
+   * off is sent again as it was: to ask is a write as well, and would take the turn of the piece each time.
+   */
+  async #attempt(from: number | null): Promise<StoreAnswer | 'again' | null> {
     const { desk, signal } = this.#upload;
     const { env } = desk.settings;
     const startedAt = env.now();
@@ -124,6 +128,7 @@ class Sending {
       return answer;
     } catch (error) {
       await this.#patience.wait(error, signal);
+      if (error instanceof TryLater && error.afterMs !== null) return 'again';
       this.#pieceBytes = pieceBytes.first;
       return null;
     }

@@ -1,6 +1,7 @@
 import { asGlob, globOf, type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import type { Veil } from '@holdfast/engine/gate';
 import { Telling } from '../host/telling.ts';
+import { noteConfirmed } from './devices.ts';
 import type { Fanout, Membership } from './fanout.ts';
 import type { Listener } from './group.ts';
 import { encodePart, type Part, partsOf } from './ops.ts';
@@ -373,11 +374,9 @@ export class Delivery implements Listener {
   }
 
   #confirmed(): void {
-    const { plan, host, deviceId } = this.#terms;
-    if (!plan.unconfirmed || this.#closed) return;
-    const { name, incarnation } = host.row;
-    this.#room.storage.devices
-      .put(name, deviceId, { incarnation, scope: plan.scope.hash, unconfirmed: false })
-      .catch((error: unknown) => this.#room.report('device record not written', error));
+    if (!this.#terms.plan.unconfirmed || this.#closed) return;
+    noteConfirmed(this.#room, this.#terms).catch((error: unknown) =>
+      this.#room.report('device record not written', error),
+    );
   }
 }

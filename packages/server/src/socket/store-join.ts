@@ -2,6 +2,7 @@ import type { PathGrants } from '@holdfast/engine/data';
 import { type DeviceId, HoldfastError, isRefusal, type Refusal, refuse } from '@holdfast/protocol';
 import { grantsOf, type Principal } from '../access/index.ts';
 import type { StoreHold } from '../host/stores.ts';
+import { isLike } from './devices.ts';
 import { admit, type Asked, planJoin, readJoining } from './join.ts';
 import type { SocketRoom } from './room.ts';
 import { accountIn, channelScope } from './scope.ts';
@@ -133,14 +134,12 @@ async function settle(
   const { name, incarnation } = host.row;
   const { devices } = room.storage;
   const record = await devices.get(name, deviceId);
+  const subject = principal.subject;
+  const confirmed = { incarnation, scope: scope.hash, unconfirmed: false, subject };
   // What is hidden may have changed meanwhile.
-  const known =
-    scope.veil === null &&
-    (record === null ||
-      (!record.unconfirmed && record.incarnation === incarnation && record.scope === scope.hash));
+  const known = scope.veil === null && (record === null || isLike(record, confirmed));
   const stale = !known && request.lastSeq > 0;
   const plan = await planJoin(room, { host, dialect, scope, denied, stale }, request);
-  const { unconfirmed } = plan;
-  await devices.put(name, deviceId, { incarnation, scope: scope.hash, unconfirmed });
+  await devices.put(name, deviceId, { ...confirmed, unconfirmed: plan.unconfirmed });
   return plan;
 }

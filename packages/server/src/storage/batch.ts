@@ -44,6 +44,15 @@ export const deliveryMs: number = 7 * 24 * 3_600_000;
 /** … and how many of a webhook at most: more are never asked for (stores.md §15.2). */
 export const deliveriesMax = 100;
 
+/** How many devices of a store are known at most. */
+export const devicesMax = 100_000;
+
+/** How many make room together for one that is new: finding those used longest ago costs a look at all. */
+export const devicesDropped = 1000;
+
+/** Stands for the devices of a store that had to make room; no device can have this name. */
+export const forgottenDevices = '';
+
 /** How many dedupe records one append may forget: more than it adds, so that a backlog shrinks. */
 export function pruneLimit(added: number): number {
   return 16 + 2 * added;

@@ -9,7 +9,8 @@ import {
 import { checkBatch, clears, isPastDay, pruneLimit, retentionOf, splitOpId } from './batch.ts';
 import { MemoryAudit } from './memory/audit.ts';
 import { MemoryKeys } from './memory/keys.ts';
-import { MemoryDevices, MemoryStores, MemoryTokens } from './memory/admin.ts';
+import { MemoryStores, MemoryTokens } from './memory/admin.ts';
+import { MemoryDevices } from './memory/devices.ts';
 import { MemoryFiles } from './memory/files.ts';
 import { MemoryWebhooks } from './memory/webhooks.ts';
 import {

@@ -58,6 +58,8 @@ export type DeviceRecord = {
   readonly scope: string;
   /** A snapshot was sent and not yet confirmed. */
   readonly unconfirmed: boolean;
+  /** Who joined as this device, null: anonymously; absent where that was not noted, as in records of schema versions before 9. */
+  readonly subject?: string | null;
 };
 
 /** The newest op that removed leaves at or below a path without writing them again (stores.md §9.4.2). */
@@ -181,8 +183,12 @@ export interface TokenTable {
 
 /** What capver-3 devices know, by the name of the store, so that a store re-created under it is noticed. */
 export interface DeviceTable {
-  get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null>;
-  /** Durable when it resolves. Repeating what is stored only marks it as used, and is cheap. */
+  /** `forgotten`: there is none, and there may have been one that had to make room. */
+  get(store: StoreName, device: DeviceId): Promise<DeviceRecord | 'forgotten' | null>;
+  /**
+   * Durable when it resolves. Repeating what is stored only marks it as used, and is cheap. Of a store 100,000 devices are
+   * known at most (`devicesMax`), those used last: devices name themselves.
+   */
   put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void>;
 }
 

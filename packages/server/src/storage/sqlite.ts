@@ -17,7 +17,8 @@ import {
   type StoreHead,
 } from './port.ts';
 import { SqliteFiles } from './sqlite/files.ts';
-import { SqliteDevices, SqliteStores, SqliteTokens } from './sqlite/admin.ts';
+import { SqliteStores, SqliteTokens } from './sqlite/admin.ts';
+import { SqliteDevices } from './sqlite/devices.ts';
 import { SqliteAudit } from './sqlite/audit.ts';
 import { SqliteKeys } from './sqlite/keys.ts';
 import { Appender } from './sqlite/appender.ts';

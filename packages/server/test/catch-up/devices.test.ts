@@ -4,7 +4,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import type { Peer } from '../conversation/peer.ts';
 import { put, seqOf, write } from '../conversation/talk.ts';
-import { topic, type World, world } from '../conversation/world.ts';
+import { everything, topic, type World, world } from '../conversation/world.ts';
 import { DustCache } from '../phoenix/dust-cache.ts';
 import { directory } from './directory.ts';
 import { OldReader } from './readers.ts';
@@ -23,7 +23,10 @@ async function unconfirmed(): Promise<{ here: World; record: () => Promise<unkno
   await storage.devices.put(store, 'old', { incarnation, scope: 'all', unconfirmed: true });
   return {
     here,
-    record: async () => (await storage.devices.get(store, 'old'))?.unconfirmed,
+    record: async () => {
+      const found = await storage.devices.get(store, 'old');
+      return found === null || found === 'forgotten' ? found : found.unconfirmed;
+    },
   };
 }
 
@@ -74,6 +77,36 @@ test('S55 a device that confirms nothing, or sends a pong that nobody asked for,
   await peer.ask(topic, 'status', {});
   expect(await record()).toBe(true);
   expect((await joinAt(here, 8, true))[1]).toBe(true);
+});
+
+test('S57 a device starts over in a store that was made anew, though somebody else has joined it first under its name', async () => {
+  const storage = memory();
+  const here = await world({
+    storage,
+    authenticate: async ({ token }) =>
+      token === null ? null : { ...everything, subject: token === 'dev' ? 'ada' : token },
+  });
+  await flood(await writerOf(here), 10, (n) => `k/${n}`);
+  expect((await joinAt(here, 0, true))[1]).toBe(false);
+  await storage.stores.purge(here.storeId);
+  await here.server.stores.create(store);
+  await flood(await writerOf(here), 10, (n) => `other/${n}`);
+  const stranger = await here.connect({ ...knock, token: 'eve' });
+  await stranger.join(topic, { last_store_seq: 0 });
+  await stranger.caughtUp();
+  expect((await joinAt(here, 10, true))[1]).toBe(true);
+});
+
+test('S55 a device whose record says not whose it is starts over once', async () => {
+  const storage = memory();
+  const here = await world({ storage });
+  await flood(await writerOf(here), 10, (n) => `k/${n}`);
+  const incarnation = (await storage.stores.find(store))?.incarnation ?? '';
+  await storage.devices.put(store, 'old', { incarnation, scope: 'all', unconfirmed: false });
+  expect((await joinAt(here, 8, true))[1]).toBe(true);
+  const confirmed = { incarnation, scope: 'all', unconfirmed: false, subject: 'dev' };
+  await expect.poll(() => storage.devices.get(store, 'old')).toEqual(confirmed);
+  expect((await joinAt(here, 8, true))[1]).toBe(false);
 });
 
 test('S55 what a device has confirmed is known after a restart of the server', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { asStoreName } from '@holdfast/protocol';
-import { tokenGraceMs } from '../batch.ts';
+import { devicesMax, tokenGraceMs } from '../batch.ts';
 import type { TokenRow } from '../port.ts';
 import {
   answer,
@@ -214,13 +214,48 @@ export const tableCases: readonly Case[] = [
       assert.deepEqual(await devices.get(app, 'd'), record);
       assert.equal(await devices.get(asStoreName('acme/other'), 'd'), null);
       await devices.put(app, 'd', { ...record, unconfirmed: false });
-      assert.equal((await devices.get(app, 'd'))?.unconfirmed, false);
+      assert.deepEqual(await devices.get(app, 'd'), { ...record, unconfirmed: false });
       clock.at += 60 * 24 * 3_600_000;
       await devices.put(app, 'd', { ...record, unconfirmed: false });
       clock.at += 60 * 24 * 3_600_000;
       await devices.put(app, 'third', record);
-      assert.equal((await devices.get(app, 'd'))?.unconfirmed, false, 'used 60 days ago');
+      assert.notEqual(await devices.get(app, 'd'), null, 'used 60 days ago');
       assert.equal(await devices.get(app, 'idle'), null);
+    }),
+  },
+  {
+    name: 'a device record says whose it is: a name, nobody by name, or nothing',
+    run: onStorage(async ({ devices }) => {
+      const record = { incarnation: 'i', scope: 's', unconfirmed: false };
+      for (const whose of [{ subject: 'ada' }, { subject: '' }, { subject: null }, {}]) {
+        // oxlint-disable-next-line no-await-in-loop -- each takes the place of the one before it
+        await devices.put(app, 'd', { ...record, ...whose });
+        // oxlint-disable-next-line no-await-in-loop -- see above
+        assert.deepEqual(await devices.get(app, 'd'), { ...record, ...whose });
+      }
+    }),
+  },
+  {
+    name: 'of a store 100 000 devices are known, those used last, and of others that they are forgotten',
+    run: onStorage(async ({ devices }, clock) => {
+      const record = { incarnation: 'i', scope: 's', unconfirmed: false, subject: 'ada' };
+      const other = asStoreName('acme/other');
+      await devices.put(other, 'first', record);
+      await devices.put(app, 'first', record);
+      await devices.put(app, 'second', record);
+      clock.at += 2 * 24 * 3_600_000;
+      await devices.put(app, 'first', record);
+      const fill = Array.from({ length: devicesMax - 2 }, (_, n) => `d${String(n)}`);
+      await Promise.all(fill.map((device) => devices.put(app, device, record)));
+      assert.equal(await devices.get(app, 'none'), null);
+      assert.deepEqual(await devices.get(app, 'second'), record);
+      clock.at += 1;
+      await devices.put(app, 'last', record);
+      assert.equal(await devices.get(app, 'second'), 'forgotten');
+      assert.equal(await devices.get(app, 'none'), 'forgotten');
+      assert.deepEqual(await devices.get(app, 'last'), record);
+      assert.equal(await devices.get(other, 'none'), null);
+      assert.deepEqual(await devices.get(other, 'first'), record);
     }),
   },
   {

@@ -1,16 +1,6 @@
-import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import type { EpochMs, StoreName } from '@holdfast/protocol';
 import { tokenGraceMs } from '../batch.ts';
-import type {
-  DeviceRecord,
-  DeviceTable,
-  LoadChunk,
-  NewStore,
-  Retention,
-  StoreRow,
-  StoreTable,
-  TokenRow,
-  TokenTable,
-} from '../port.ts';
+import type { LoadChunk, NewStore, StoreRow, StoreTable, TokenRow, TokenTable } from '../port.ts';
 
 const minuteMs = 60_000;
 
@@ -158,35 +148,5 @@ export class MemoryTokens implements TokenTable {
   #hashed(hash: string): TokenRow | null {
     for (const row of this.#rows.values()) if (row.hash === hash) return row;
     return null;
-  }
-}
-
-/** The table of capver-3 devices. */
-export class MemoryDevices implements DeviceTable {
-  readonly #now: () => EpochMs;
-  readonly #retention: Retention;
-  /** In the order of their last use. */
-  readonly #records = new Map<
-    string,
-    { readonly record: DeviceRecord; readonly usedAt: EpochMs }
-  >();
-
-  constructor(now: () => EpochMs, retention: Retention) {
-    this.#now = now;
-    this.#retention = retention;
-  }
-
-  async get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null> {
-    return this.#records.get(`${store} ${device}`)?.record ?? null;
-  }
-
-  async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
-    const usedAt = this.#now();
-    this.#records.delete(`${store} ${device}`);
-    this.#records.set(`${store} ${device}`, { record, usedAt });
-    for (const [key, old] of this.#records) {
-      if (old.usedAt >= usedAt - this.#retention.resyncMs) break;
-      this.#records.delete(key);
-    }
   }
 }

@@ -1,23 +1,12 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import type { DeviceId, EpochMs, StoreName } from '@holdfast/protocol';
+import type { EpochMs, StoreName } from '@holdfast/protocol';
 import { tokenGraceMs } from '../batch.ts';
-import type {
-  DeviceRecord,
-  DeviceTable,
-  LoadChunk,
-  NewStore,
-  StoreRow,
-  StoreTable,
-  TokenRow,
-  TokenTable,
-} from '../port.ts';
+import type { LoadChunk, NewStore, StoreRow, StoreTable, TokenRow, TokenTable } from '../port.ts';
 import type { Desk } from './desk.ts';
 import { Seeder } from './seeder.ts';
 import { prepareAll } from './statements.ts';
 
 const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
-const prunedDevices = 16;
 const prunedTokens = 16;
 
 /** The table of stores. */
@@ -201,60 +190,5 @@ export class SqliteTokens implements TokenTable {
   #rows(statement: StatementSync, key: string): TokenRow[] {
     const { commits, rows } = this.#desk;
     return commits.read(() => statement.all(key).map((row) => rows.token(row)));
-  }
-}
-
-/** The table of capver-3 devices. */
-export class SqliteDevices implements DeviceTable {
-  readonly #desk: Desk;
-  readonly #sql;
-
-  constructor(desk: Desk) {
-    this.#desk = desk;
-    this.#sql = prepareAll(desk.db, {
-      get: `SELECT incarnation, scope, unconfirmed, used_at FROM devices
-        WHERE name = ? AND device_id = ?`,
-      put: `INSERT INTO devices (name, device_id, incarnation, scope, unconfirmed, used_at)
-        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation,
-        scope = excluded.scope, unconfirmed = excluded.unconfirmed, used_at = excluded.used_at`,
-      prune: `DELETE FROM devices WHERE (name, device_id) IN
-        (SELECT name, device_id FROM devices WHERE used_at < ? ORDER BY used_at LIMIT ?)`,
-    });
-  }
-
-  async get(store: StoreName, device: DeviceId): Promise<DeviceRecord | null> {
-    return this.#find(store, device)?.record ?? null;
-  }
-
-  async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
-    const now = this.#desk.now();
-    const { incarnation, scope, unconfirmed } = record;
-    const found = this.#find(store, device);
-    if (found !== null && found.usedAt > now - dayMs) {
-      const old = found.record;
-      const same = old.incarnation === incarnation && old.scope === scope;
-      if (same && old.unconfirmed === unconfirmed) return;
-    }
-    await this.#desk.commits.enqueue(1, () => {
-      this.#sql.put.run(store, device, incarnation, scope, unconfirmed ? 1 : 0, now);
-      this.#sql.prune.run(now - this.#desk.retention.resyncMs, prunedDevices);
-    });
-  }
-
-  #find(
-    store: StoreName,
-    device: DeviceId,
-  ): { readonly record: DeviceRecord; readonly usedAt: EpochMs } | null {
-    const { commits, rows } = this.#desk;
-    return commits.read(() => {
-      const row = this.#sql.get.get(store, device);
-      if (row === undefined) return null;
-      const record = {
-        incarnation: rows.text(row, 'incarnation'),
-        scope: rows.text(row, 'scope'),
-        unconfirmed: rows.integer(row, 'unconfirmed') === 1,
-      };
-      return { record, usedAt: rows.integer(row, 'used_at') };
-    });
   }
 }

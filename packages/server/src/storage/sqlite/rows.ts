@@ -100,6 +100,7 @@ export class RowReader {
   answer(row: Row): Answer {
     const reply: unknown = this.jsonOrNull(row, 'reply');
     if (reply !== null && !isReply(reply)) return this.#damaged('reply', row['reply']);
+    const principal = askerIn(this.textOrNull(row, 'principal'));
     return {
       deviceId: this.text(row, 'device_id'),
       opId: this.text(row, 'op_id'),
@@ -107,7 +108,7 @@ export class RowReader {
       seq: this.integer(row, 'seq'),
       at: this.integer(row, 'at'),
       reply,
-      ...askerIn(this.textOrNull(row, 'principal')),
+      ...(principal !== undefined && { principal }),
     };
   }
 
@@ -241,15 +242,16 @@ export function removedText(op: LoggedOp): string | null {
   );
 }
 
-/** Whose an answer is, as its row says it; null where that was not noted. */
+/** Whose an answer or a device is, as its row says it; null where that was not noted. */
 export function askerText(asker: Answer['principal']): string | null {
   if (asker === undefined) return null;
   return asker === null ? '' : `=${asker}`;
 }
 
-function askerIn(text: string | null): Pick<Answer, 'principal'> {
-  if (text === null) return {};
-  return { principal: text === '' ? null : text.slice(1) };
+/** What {@link askerText} has made such a text of. */
+export function askerIn(text: string | null): Answer['principal'] {
+  if (text === null) return undefined;
+  return text === '' ? null : text.slice(1);
 }
 
 const typeNames: { readonly [type in LeafType]: true } = {

@@ -234,6 +234,10 @@ export const migrations: readonly string[] = [
   UPDATE answers SET principal = (SELECT coalesce('=' || log.principal, '') FROM log
     WHERE log.store = answers.store AND log.seq = answers.seq);
   `,
+  // Who joined as a device, as answers have it.
+  `
+  ALTER TABLE devices ADD COLUMN subject TEXT;
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

@@ -89,6 +89,22 @@ test('a tab that has missed that the leading one has lost the server asks it aga
   expect(opened(a, b)).toEqual([2, 0]);
 });
 
+test('a tab that has long waited for a leading one without a connection is served as soon as that one has it, whenever it meant to try again', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const a = await profile.open();
+  const clock = new Clock();
+  const b = await profile.open({ env: { ...clock.env, random: () => 0.999 } });
+  const attempts = (): number => b.client.status.get().attempts;
+  a.valve.down();
+  // From now on it waits for half a minute each time.
+  await expect.poll(() => clock.skip(1000).then(attempts), { interval: 1 }).toBe(8);
+  a.valve.up();
+  const write = b.store.put('x', 1);
+  await expect.poll(() => write.state, { timeout: 15_000 }).toBe('committed');
+  expect(opened(a, b)).toEqual([2, 0]);
+});
+
 test('a line on which nothing is said stays for as long as both tabs are there', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);

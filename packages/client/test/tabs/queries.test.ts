@@ -1,49 +1,28 @@
-import { type Client, type ClientOptions, memoryCache } from '@holdfast/client';
+import type { Client } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
-import {
-  type CollectionDef,
-  type CollectionHandle,
-  type RecordDef,
-  records,
-} from '@holdfast/client/records';
+import { records } from '@holdfast/client/records';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
-import { collection, passthrough, record } from '@holdfast/protocol';
+import { collection } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { seed } from '../../../../tools/seed.ts';
 import { rooms } from '../../src/doors.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
-import { openWorld, type World } from '../world.ts';
-import { opened, Profile, type Tab } from './profile.ts';
+import { openWorld } from '../world.ts';
+import { opened, type Tab } from './profile.ts';
+import {
+  Anywhere,
+  ranked,
+  ranks,
+  setting,
+  type Shown,
+  shown,
+  shownOf,
+  sit,
+  Task,
+  titles,
+  Unheard,
+} from './tasks.ts';
 
-type Task = { readonly title: string; readonly done: boolean; readonly rank: number };
-
-const Task = record({
-  name: 'task',
-  store: 'acme/app',
-  path: 'tasks/:id',
-  version: '1',
-  schema: passthrough<Task>(),
-});
-
-/** Of which the server has not heard. */
-const Unheard = record({
-  name: 'unheard',
-  store: 'acme/app',
-  path: 'others/:id',
-  version: '1',
-  schema: passthrough<Task>(),
-});
-
-/** The same in whichever store. */
-const Anywhere = record({
-  name: 'anywhere',
-  store: 'acme/:place',
-  path: 'tasks/:id',
-  version: '1',
-  schema: passthrough<Task>(),
-});
-
-const ranked = (limit: number) => collection(Task, { orderBy: 'rank', limit });
 const anywhere = collection(Anywhere, { params: { place: 'app' }, orderBy: 'rank', limit: 2 });
 const undone = collection(Task, { where: { done: false }, orderBy: 'rank' });
 
@@ -53,62 +32,9 @@ const raise = (): never => {
   throw new Error('There is no way to the server.');
 };
 
-type Shown = CollectionHandle<typeof Task>;
-
-const titles = (...handles: readonly Shown[]): readonly string[] =>
-  handles.map((handle) =>
-    handle
-      .get()
-      .map(({ title }) => title)
-      .join(' '),
-  );
-
-const ranks = (from: number, count: number): readonly number[] =>
-  Array.from({ length: count }, (_, n) => from + n);
-
 /** The leaves that a client has of the store. */
 const leaves = ({ client }: { readonly client: Client }): number =>
   (client.inspect() as { stores: { leaves: number }[] }).stores[0]?.leaves ?? 0;
-
-/** A server that knows the record, some tasks, and three tabs of which none has a part of the store; the first leads. */
-async function setting(world: World, scopes: readonly (readonly string[])[] = [[], [], []]) {
-  world.server.record(Task);
-  const writer = await world.store();
-  await writer.transact((tx) => {
-    for (let n = 0; n < 6; n++) tx.put(`tasks/t${n}`, { title: `T${n}`, done: n > 3, rank: n });
-  }).committed;
-  const profile = new Profile(world);
-  const all: Tab[] = [];
-  for (const scope of scopes) {
-    // One after the other; what the cache has of the whole store is not the other's.
-    const own = scope.length > 0 ? { cache: memoryCache() } : {};
-    // oxlint-disable-next-line no-await-in-loop -- as above
-    all.push(await sit(profile, scope, own));
-  }
-  return { writer, profile, all };
-}
-
-async function sit(
-  profile: Profile,
-  scope: readonly string[],
-  options: Partial<ClientOptions> = {},
-): Promise<Tab> {
-  const tab = profile.sit({ records: records([Task, Unheard, Anywhere]), ...options }, { scope });
-  await tab.store.ready;
-  return tab;
-}
-
-function shownOf<R extends RecordDef>({ client }: Tab, def: CollectionDef<R>): CollectionHandle<R> {
-  const handle = client.collection(def);
-  handle.retain();
-  return handle;
-}
-
-async function shown(tab: Tab, def: ReturnType<typeof ranked>): Promise<Shown> {
-  const handle = shownOf(tab, def);
-  await handle.ready();
-  return handle;
-}
 
 describe('the queries of tabs', () => {
   test('go over one connection, each tab with its own windows and no more', async () => {
@@ -242,35 +168,6 @@ describe('the queries of tabs', () => {
     const more = a.client.collection(ranked(1000));
     more.retain();
     await expect.poll(() => more.state.get().error).toMatchObject({ code: 'invalid_query' });
-  });
-
-  test('that nobody looks at any more go in time once the leading tab is live, and keep no time offline', async () => {
-    await using world = await openWorld();
-    const { all, profile } = await setting(world, []);
-    let minutes: (() => void)[] = [];
-    const env = {
-      setTimeout: (run: () => void, ms: number): unknown =>
-        ms === 60_000 ? minutes.push(run) : setTimeout(run, ms),
-    };
-    const pass = (): void => minutes.splice(0).forEach((run) => run());
-    const a = await sit(profile, [], { env });
-    const b = await sit(profile, []);
-    expect(all).toEqual([]);
-    await shown(b, ranked(2));
-    minutes = [];
-    await b.client.close();
-    await expect.poll(() => minutes.length).toBe(1);
-    a.valve.cut();
-    a.valve.holdOut();
-    await expect.poll(() => a.store.status.get().synced).toBe(false);
-    pass();
-    expect(minutes).toEqual([]);
-    a.valve.letOut();
-    await expect.poll(() => minutes.length).toBe(1);
-    expect(String(a.valve.sent)).not.toContain('query_close');
-    pass();
-    await expect.poll(() => String(a.valve.sent)).toContain('query_close');
-    expect(minutes).toEqual([]);
   });
 
   test('that a tab had which does not lead are there offline, also of a record whose store has a parameter', async () => {

@@ -5,6 +5,7 @@ import type { FollowerChannel } from '../../src/tabs/follower.ts';
 import { StoreHub } from '../../src/tabs/hub.ts';
 import type { SeatedNews, SeatedStore } from '../../src/tabs/seat.ts';
 import { StoreServing } from '../../src/tabs/serving.ts';
+import { snapshotOf } from '../../src/tabs/snapshot.ts';
 import { platformEnv } from '../../src/env.ts';
 
 const reply = {
@@ -72,7 +73,8 @@ function follower(
   const heard: string[] = [];
   const of: FollowerChannel = {
     session: 'other',
-    accept: () => {
+    accept: (response) => {
+      heard.push(`sync ${String(Reflect.get(response, 'sync'))}`);
       if (isDying) serving.left(of);
     },
     refuse: unused,
@@ -102,3 +104,27 @@ test.for([
     expect(living.heard.at(-1)).toBe('shut');
   },
 );
+
+test('given a leading tab whose state is replaced by another one of the same number, then who has the former gets all of it anew', () => {
+  const { serving, hear } = leader();
+  const op = [1, 'set', 'a', 1, 'they', 'they:1'];
+  hear({ type: 'message', event: 'events', payload: { from_seq: 0, to_seq: 1, ops: [op] } });
+  const had = { last_store_seq: 1, incarnation: 'first', scope: 'whole', patterns: ['**'] };
+  const request = readJoin(had, 4, defaultLimits);
+  if (!('lastSeq' in request)) throw new Error(request.code);
+  const [before, after] = [follower(serving, false), follower(serving, false)];
+  serving.join(before.of, request);
+  const empty = { entries: [], maps: [] };
+  const hidden = { id: 'hidden', seq: 1, incarnation: 'first', within: null };
+  for (const message of snapshotOf(empty, hidden)) hear({ type: 'message', ...message });
+  hear({ type: 'message', event: 'catch_up_complete', payload: { through_seq: 1 } });
+  serving.join(after.of, request);
+  expect(before.heard).toEqual(['sync tail', 'catch_up_complete', 'shut']);
+  expect(after.heard).toEqual([
+    'sync snapshot',
+    'snapshot_begin',
+    'snapshot_chunk',
+    'snapshot_end',
+    'catch_up_complete',
+  ]);
+});

@@ -104,6 +104,23 @@ describe('the views of tabs', () => {
     expect(world.errors).toEqual([]);
   });
 
+  test('show their own changes at once, and go on showing them when they are confirmed', async () => {
+    await using world = await openBoards();
+    const [, b] = await threeTabs(world);
+    const { root } = await mount(b, 'b');
+    const seen: unknown[] = [];
+    root.$subscribe(() => seen.push(root.filter));
+    await root.$dispatch(
+      'setFilter',
+      { to: 'mine' },
+      { optimistic: (draft) => void (draft.filter = 'mine') },
+    );
+    await root.$dispatch('setFilter', { to: 'other' });
+    await waitFor(root, ({ filter }) => filter === 'other');
+    expect([...new Set(seen)]).toEqual(['mine', 'other']);
+    expect(opened(b)).toEqual([0]);
+  });
+
   test('go on where they were when another tab leads, and show what they showed meanwhile', async () => {
     await using world = await openBoards();
     const all = await threeTabs(world);

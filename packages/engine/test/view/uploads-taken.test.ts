@@ -90,6 +90,23 @@ test('what a command consumes is there again where the command says no, fails or
   expect(await client.dispatch('list')).toEqual({ names: ['a', 'b'] });
 });
 
+test('what a command visits when its time is over is there again at once, though the visitor never comes back', async () => {
+  const { rig, client } = await withFiles();
+  const [first, late] = [gate, client.send('take', { end: 'slow' })];
+  await rig.advance(1000);
+  expect(await late).toMatchObject({ response: { reason: 'timeout' } });
+  expect(await client.dispatch('list')).toEqual({ names: ['a', 'b'] });
+  // By the time that it does come back, another has them.
+  gate = new Gate();
+  const again = client.send('take', { end: 'slow' });
+  await rig.settle();
+  first.open();
+  await rig.settle();
+  gate.open();
+  const data = { names: ['a', 'b'], left: [] };
+  expect(await again).toMatchObject({ response: { reason: 'later', data } });
+});
+
 test('what is cancelled while a command visits what comes before it is not visited', async () => {
   const { rig, client, refs } = await withFiles('shared');
   const sent = client.send('take', { end: 'slow' });

@@ -355,13 +355,12 @@ export class Uploads {
       }
     } finally {
       const gone = (): void => this.#book.consumed(place, consumed);
-      if (scope.phase === 'closed') giveBack(consumed);
-      else act((layer) => this.#book.take(layer, consumed, gone));
+      if (scope.phase !== 'closed') act((layer) => this.#book.take(layer, consumed, gone));
     }
     return results;
   }
 
-  /** Nobody else has it meanwhile; afterwards only where it is kept, or this fails. */
+  /** Nobody else has it meanwhile; afterwards only where it is kept, or this fails; or where the task is cut off. */
   async #hand(
     entry: Entry,
     scope: Scope,
@@ -371,12 +370,16 @@ export class Uploads {
     const file = entry.mode === 'channel' ? uploads.file(entry.ref) : null;
     let result: unknown = KEEP;
     entry.isTaken = true;
+    // At once: whoever visits it may never come back, and by then another may have it.
+    const back = (): void => giveBack([entry]);
+    scope.signal.addEventListener('abort', back);
     try {
       result = await take(itemOf(entry), file);
       if (scope.phase === 'closed') throw new HoldfastError('closed');
       return result;
     } finally {
-      if (result === KEEP || scope.phase === 'closed') giveBack([entry]);
+      if (result === KEEP) scope.signal.removeEventListener('abort', back);
+      if (result === KEEP && scope.phase !== 'closed') back();
     }
   }
 }

@@ -89,17 +89,32 @@ const dialerInputs: Readers<DialerInput> = {
   opened: ([link]) => ({ type: 'opened', link: Number(link) }),
   closed: ([link, code]) => ({ type: 'closed', link: Number(link), code: Number(code) }),
   received: ([link, frame]) => ({ type: 'received', link: Number(link), frame: frameOf(frame) }),
-  join: ([topic = '', payload]) => ({ type: 'join', topic, payload: () => objectOf(payload) }),
+  join: joining(undefined),
+  // Whoever joins so takes each refusal for final, or none.
+  joinOnce: joining(() => true),
+  insist: joining(() => false),
   leave: ([topic = '']) => ({ type: 'leave', topic }),
   rejoin: ([topic = '']) => ({ type: 'rejoin', topic }),
-  push: ([topic = '', id = '', event = '', payload]) => ({
-    type: 'push',
-    topic,
-    id,
-    event,
-    payload: objectOf(payload),
-  }),
+  push: pushed(false),
+  // The same for a caller who waits as long as it takes.
+  ask: pushed(true),
 };
+
+function joining(isFinal: (() => boolean) | undefined): Readers<DialerInput>[string] {
+  return ([topic = '', payload]) => ({
+    type: 'join',
+    topic,
+    payload: () => objectOf(payload),
+    isFinal,
+  });
+}
+
+function pushed(patient: boolean): Readers<DialerInput>[string] {
+  return ([topic = '', id = '', event = '', payload]) => {
+    const push = { topic, id, event, payload: objectOf(payload) } as const;
+    return { type: 'push', ...push, ...(patient && { patient }) };
+  };
+}
 
 const listenerInputs: Readers<ListenerInput> = {
   tick: () => ({ type: 'tick' }),

@@ -45,7 +45,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'if (isOver) return;',
     was: '',
     worlds: 'files',
-    seed: 23,
+    seed: 4,
     says: /the server leaves \d+ timers running/,
   },
   'a tab heard nothing of its write that came back through another tab': {
@@ -343,7 +343,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#open.set(socket, { unanswered: 0, restedAtBytes: 0 });',
     was: '',
     worlds: 'files',
-    seed: 4,
+    seed: 8,
     says: /the server leaves \d+ timers running/,
   },
   'an undo rested on one leaf beside what it brings back': {

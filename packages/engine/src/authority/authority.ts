@@ -204,6 +204,7 @@ export class Authority {
 
   /** Takes a batch off the queue. */
   #begin(at: Instant): void {
+    this.#pending.unpark();
     this.#expire(at);
     const works = this.#pending.take(this.#batchMax);
     if (works.length === 0) return this.#rest();
@@ -297,7 +298,7 @@ export class Authority {
   #rest(): void {
     this.#phase = idle;
     if (this.#hint > this.#head) this.#follow();
-    else if (this.#pending.length > 0) this.#collect();
+    else if (this.#pending.isDue) this.#collect();
   }
 
   #collect(): void {
@@ -325,7 +326,7 @@ export class Authority {
     this.#backOffMs = backOffMinMs;
     this.#advance(ops, at);
     this.#phase = idle;
-    if (this.#pending.length > 0) this.#begin(at);
+    if (this.#pending.isDue) this.#begin(at);
   }
 
   /** What was perhaps stored is decided again, unless that has been tried too often: now it is known not to be. */
@@ -389,7 +390,7 @@ export class Authority {
   #isDone(): boolean {
     const { kind } = this.#phase;
     const waits = kind === 'idle' || kind === 'resting' || kind === 'following';
-    return waits && this.#pending.isEmpty;
+    return waits && this.#pending.length === 0;
   }
 }
 

@@ -22,14 +22,14 @@ export function takeTurns(
   for (const work of works) {
     if (draft.size >= batchSizeMax) break;
     taken++;
-    if (pending.isParked(work.channel)) {
-      pending.park(work);
+    if (pending.isHeldUp(work)) {
+      pending.park(work, { isAsked: false });
       continue;
     }
     const outcome = takeTurn(work, draft.at.now, draft);
     if (outcome instanceof Consult) {
       work.consults++;
-      pending.park(work);
+      pending.park(work, { isAsked: true });
       const { ticket } = work.submission;
       consults.push({ type: 'consult', ticket, questions: outcome.questions });
     } else draft.works.push(work);

@@ -1,9 +1,10 @@
-import type { Limits, Refusal } from '@holdfast/protocol';
+import { isRefusal, type Limits, type Refusal } from '@holdfast/protocol';
 import { Channels } from './channels.ts';
 import type { Advice } from '../data/index.ts';
 import { LastAdvice } from './last-advice.ts';
 import { Queue } from './queue.ts';
 import { Shares } from './shares.ts';
+import { likenessOf } from './repeats.ts';
 import { overloaded, turnAway } from './turn.ts';
 import type { Instant, LoggedOp, Submission } from './types.ts';
 import { type Channel, keyOf, Work } from './work.ts';
@@ -17,8 +18,12 @@ export class Pending {
   readonly #queue = new Queue();
   readonly #channels = new Channels();
   readonly #shares = new Shares();
-  /** The channels of the requests about which something is being asked, by ticket. */
-  readonly #asked = new Map<number, Channel>();
+  /** The requests about which something is being asked, by ticket. */
+  readonly #asked = new Map<number, Work>();
+  /** The channels whose parked requests wait for nothing any more, or the first of them. */
+  readonly #ready = new Set<Channel>();
+  #parked = 0;
+  #arrivals = 0;
   /** One of each key, which knows the others. */
   readonly #open = new Map<string, Work>();
 
@@ -26,14 +31,14 @@ export class Pending {
     this.#limits = limits;
   }
 
-  /** How many wait for their turn. */
+  /** How many wait, be it for their turn or aside. */
   get length(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#parked;
   }
 
-  /** Whether nothing waits, be it for its turn or aside. */
-  get isEmpty(): boolean {
-    return this.length === 0 && this.#asked.size === 0;
+  /** Whether any could have its turn now. */
+  get isDue(): boolean {
+    return this.#queue.length > 0 || this.#ready.size > 0;
   }
 
   /** Blocked channels. */
@@ -47,16 +52,17 @@ export class Pending {
     if (submission.unblock) channel.barred = channel.crowded = null;
     const max = this.#limits.write_queue;
     const excess = this.#excess(submission, max);
+    const key = keyOf(submission);
     // To refuse it in its turn keeps the order of answers, at the price of a place in the queue.
-    if (excess >= (channel.open === 0 ? 0 : max)) {
+    if (excess >= (channel.open === 0 ? 0 : max) && !this.#isRepeat(key)) {
       const refusal = turnAway(submission, channel);
       this.#channels.rest(channel, submission);
       return refusal;
     }
-    const key = keyOf(submission);
     const verdict = excess >= 0 ? overloaded() : null;
     const deadline = now + this.#limits.write_queue_ms;
-    const work = new Work(submission, { channel, key, deadline, verdict });
+    const arrival = ++this.#arrivals;
+    const work = new Work(submission, { channel, key, deadline, verdict, arrival });
     if (excess >= 0 && submission.blocks === true) channel.crowded ??= submission.opId;
     channel.open++;
     this.#shares.enter(submission);
@@ -70,40 +76,59 @@ export class Pending {
     return this.#queue.take(max);
   }
 
-  /** Takes the next one if it has waited too long and is not known to be committed. */
-  takeExpired({ now }: Instant): Work | null {
-    const work = this.#queue.first;
-    if (work === undefined || work.landed || work.deadline > now) return null;
-    this.#queue.take(1);
-    return work;
+  /**
+   * Puts into the queue what has waited aside and need not any longer. Only while no turn is out: what is taken by then and
+   * comes behind it on its channel would pass it.
+   */
+  unpark(): void {
+    for (const channel of this.#ready) {
+      const { parked } = channel;
+      const next = parked.findIndex((work) => this.#asked.has(work.submission.ticket));
+      const due = parked.splice(0, next < 0 ? parked.length : next);
+      this.#parked -= due.length;
+      this.#queue.putBack(due);
+    }
+    this.#ready.clear();
   }
 
-  /** Puts back to the front what was taken. */
+  /** Takes the next one if it has waited too long and is not known to be committed. */
+  takeExpired({ now }: Instant): Work | null {
+    for (;;) {
+      const work = this.#queue.first;
+      if (work === undefined || work.landed || work.deadline > now) return null;
+      this.#queue.take(1);
+      if (!this.isHeldUp(work)) return work;
+      this.park(work, { isAsked: false });
+    }
+  }
+
+  /** Puts back what was taken, each where it stood. */
   putBack(works: readonly Work[]): void {
     if (works.length > 0) this.#queue.putBack(works);
   }
 
-  /** Whether something of the channel waits aside, and so must all that comes after it. */
-  isParked(channel: Channel): boolean {
-    return channel.parked.length > 0;
+  /** Whether something of its channel that came before it waits aside, so that it must, too. */
+  isHeldUp({ channel: { parked }, arrival }: Work): boolean {
+    const [first] = parked;
+    return first !== undefined && first.arrival < arrival;
   }
 
-  /** Puts a request aside. */
-  park(work: Work): void {
-    const { channel, submission } = work;
-    if (channel.parked.length === 0) this.#asked.set(submission.ticket, channel);
-    channel.parked.push(work);
+  /** Puts a request aside, where it has come among those of its channel; `isAsked`: until it is advised. */
+  park(work: Work, { isAsked }: { readonly isAsked: boolean }): void {
+    const { parked } = work.channel;
+    const after = parked.findLastIndex(({ arrival }) => arrival < work.arrival);
+    parked.splice(after + 1, 0, work);
+    this.#parked++;
+    if (isAsked) this.#asked.set(work.submission.ticket, work);
   }
 
-  /** What was asked about a request is answered: it comes first in the queue, those that wait behind it next. */
+  /** What was asked about a request is answered: it goes on, and those behind it, unless one before it is still asked about. */
   advise(ticket: number, advice: Advice): void {
-    const channel = this.#asked.get(ticket);
-    const [first] = channel?.parked ?? [];
-    if (channel === undefined || first === undefined) return;
+    const work = this.#asked.get(ticket);
+    if (work === undefined) return;
     this.#asked.delete(ticket);
-    first.advice = first.consults > rerunsMax ? new LastAdvice(advice) : advice;
-    this.#queue.putBack(channel.parked);
-    channel.parked = [];
+    work.advice = work.consults > rerunsMax ? new LastAdvice(advice) : advice;
+    if (work.channel.parked[0] === work) this.#ready.add(work.channel);
   }
 
   /** The request has its answer. */
@@ -127,6 +152,12 @@ export class Pending {
     this.#channels.left(channel);
   }
 
+  /** Of what is open, and the first: it would be told that nothing is stored, and may be just being stored. */
+  #isRepeat(key: string): boolean {
+    const twin = this.#open.get(key);
+    return twin !== undefined && (twin.twins?.size ?? 1) < 2;
+  }
+
   #join(work: Work): void {
     const twin = this.#open.get(work.key);
     if (twin === undefined) {
@@ -139,10 +170,19 @@ export class Pending {
 
   #part(work: Work): void {
     work.twins?.delete(work);
+    if (work.outcome !== null && isRefusal(work.outcome)) this.#tell(work, work.outcome);
     if (this.#open.get(work.key) !== work) return;
     const [next] = work.twins ?? [];
     if (next === undefined) this.#open.delete(work.key);
     else this.#open.set(work.key, next);
+  }
+
+  /** Those that came before it and are not decided yet must not be committed any more: who sent them is told of the refusal. */
+  #tell({ twins, arrival, submission }: Work, refusal: Refusal): void {
+    for (const twin of twins ?? []) {
+      if (twin.arrival > arrival) break;
+      if (likenessOf(twin.submission, submission) === 'same') twin.told = refusal;
+    }
   }
 
   /**
@@ -150,7 +190,7 @@ export class Pending {
    * places of those that others are refused in: else one that fills the queue would shut out all.
    */
   #excess(submission: Submission, max: number): number {
-    const excess = this.#queue.length - max;
+    const excess = this.length - max;
     const isGuest = excess >= 0 && excess < 2 * max && this.#shares.isDue(submission, max);
     return isGuest ? -1 : excess;
   }

@@ -28,9 +28,13 @@ export class Queue {
     return taken;
   }
 
-  /** Puts back to the front what was taken, in its order. */
+  /** Puts back what was taken, some in their order, each before what came later. */
   putBack(works: readonly Work[]): void {
-    this.#works = [...works, ...this.#works.slice(this.#first)];
+    const rest = this.#works.slice(this.#first);
+    const last = works.at(-1)?.arrival ?? 0;
+    const isBefore = (rest[0]?.arrival ?? Infinity) > last;
+    const all = [...works, ...rest];
+    this.#works = isBefore ? all : all.toSorted((a, b) => a.arrival - b.arrival);
     this.#first = 0;
   }
 }

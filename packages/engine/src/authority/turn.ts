@@ -54,7 +54,7 @@ export function takeTurn<Verdict extends Outcome | Consult>(
   const { channel, submission } = work;
   work.before = channel.block;
   if (submission.unblock) channel.block = null;
-  const outcome = repeated(work) ?? barrier(work, now) ?? judge.judge(work);
+  const outcome = repeated(work) ?? work.told ?? barrier(work, now) ?? judge.judge(work);
   if (outcome instanceof Consult) {
     // As if it had not been its turn yet.
     channel.block = work.before;
@@ -83,21 +83,28 @@ function repeated(work: Work): Outcome | null {
   return repeatedNow(work) ?? repeatedSince(work);
 }
 
-/**
- * The same, of another that is open. One that came later may have had its turn first, while something was asked about this
- * one: of it only that it is committed counts.
- */
+/** The same, of others that are open. */
 function repeatedNow(work: Work): Outcome | null {
-  let isLater = false;
+  let refusal: Outcome | null = null;
   for (const twin of work.twins ?? []) {
-    isLater ||= twin === work;
-    const { outcome, submission } = twin;
-    if (twin === work || outcome === null) continue;
-    if (isRefusal(outcome) && (isLater || passes(outcome))) continue;
-    const likeness = likenessOf(work.submission, submission);
-    if (likeness !== 'foreign') return likeness === 'same' ? outcome : refuse('duplicate_op_id');
+    const outcome = outcomeBy(twin, work);
+    if (outcome !== null && !isRefusal(outcome)) return outcome;
+    refusal ??= outcome;
   }
-  return null;
+  return refusal;
+}
+
+/**
+ * What one that is open says of another of its id. One that came later may have had its turn first, while something was asked
+ * about the other: who sent both is told what came of it, and may be told so already (stores.md §18 C7).
+ */
+function outcomeBy({ arrival, outcome, submission }: Work, of: Work): Outcome | null {
+  if (outcome === null || arrival === of.arrival) return null;
+  const isLaterRefusal = isRefusal(outcome) && arrival > of.arrival;
+  if (isRefusal(outcome) && passes(outcome) && !isLaterRefusal) return null;
+  const likeness = likenessOf(of.submission, submission);
+  if (likeness === 'same') return outcome;
+  return likeness === 'foreign' || isLaterRefusal ? null : refuse('duplicate_op_id');
 }
 
 /** The same, of one that was committed before. */

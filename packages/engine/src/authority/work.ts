@@ -22,7 +22,7 @@ export type Channel = {
   client: Client | null;
   /** Requests of the channel without an answer. */
   open: number;
-  /** Those that wait aside: the first for answers to what had to be asked about it. */
+  /** Those that wait aside, in order of arrival: the first for answers to what had to be asked about it. */
   parked: Work[];
 };
 
@@ -35,12 +35,16 @@ export class Work {
   readonly channel: Channel;
   /** Names the request among the open ones. */
   readonly key: string;
+  /** Its number among all that came. */
+  readonly arrival: number;
   readonly deadline: MonotonicMs;
   /** Refuses it unless it is a repeat: there is too much to do. */
   readonly verdict: Refusal | null;
   readonly barred: OpId | null;
   /** All that are open under its key, itself among them, in order of arrival; null as long as it is the only one. */
   twins: Set<Work> | null = null;
+  /** A repeat of it was refused, so it must not be committed any more. */
+  told: Refusal | null = null;
   client: Client | null = null;
   counter = 0;
   /** The dedupe records of its id that a lookup found. */
@@ -58,15 +62,16 @@ export class Work {
     this.submission = submission;
     this.channel = place.channel;
     this.key = place.key;
+    this.arrival = place.arrival;
     this.deadline = place.deadline;
     this.verdict = place.verdict;
     this.barred = place.channel.barred;
   }
 }
 
-type Place = Pick<Work, 'channel' | 'key' | 'deadline' | 'verdict'>;
+type Place = Pick<Work, 'channel' | 'key' | 'arrival' | 'deadline' | 'verdict'>;
 
-/** Names a request among all of a store: ids are unique per device (stores.md §6.2). */
+/** Names a request among all of a store: ids are unique per device (stores.md §6.2). Both may hold any character. */
 export function keyOf({ deviceId, opId }: Pick<Submission, 'deviceId' | 'opId'>): string {
-  return `${deviceId}\n${opId}`;
+  return `${deviceId.length}:${deviceId}${opId}`;
 }

@@ -5,6 +5,14 @@ import { Desk, increment, lease, reasonOf, release, set } from './desk.ts';
 const id = (counter: number) => ({ opId: `d1:s1:${counter}` });
 
 describe('a repeat', () => {
+  test('P21 is told by device and id, whichever characters they hold', () => {
+    const desk = new Desk();
+    desk.submit(set('a', 1), { deviceId: 'd', opId: '1\n2' });
+    const other = desk.submit(set('b', 1), { deviceId: 'd\n1', opId: '2' });
+    desk.flush();
+    expect(desk.reply(other)).toEqual({ store_seq: 2 });
+  });
+
   test('S62 gets the first answer, and nothing happens', () => {
     const desk = new Desk();
     expect(desk.ask(increment('n'), id(1))).toEqual({ store_seq: 1 });

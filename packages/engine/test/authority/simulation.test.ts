@@ -17,6 +17,7 @@ const plans = fc.record({
     crash: perMille(10),
     reconnect: perMille(20),
     limited: perMille(150),
+    asked: perMille(500),
   }),
 });
 

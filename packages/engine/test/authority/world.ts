@@ -4,6 +4,7 @@ import {
   type AuthorityEvent,
   type LoggedOp,
 } from '@holdfast/engine/authority';
+import { Consult, type Gate } from '@holdfast/engine/data';
 import { defaultLimits, isRefusal, type Seq } from '@holdfast/protocol';
 import { Client } from './client.ts';
 import { answerOf, type Reply } from './desk.ts';
@@ -17,6 +18,8 @@ export type Faults = {
   readonly crash: number;
   readonly reconnect: number;
   readonly limited: number;
+  /** That something is asked about a write before it is decided; none where nothing is said. */
+  readonly asked?: number;
 };
 
 export type Plan = {
@@ -135,8 +138,24 @@ export class World {
       limits: { ...defaultLimits, write_queue: 6, write_queue_ms: 900 },
       batchMax: 4,
       shared: true,
+      ...((this.faults.asked ?? 0) > 0 && { gate: this.#gate }),
     });
   }
+
+  /** What is asked about a write may come to be another question meanwhile. */
+  readonly #gate: Gate = {
+    mutate: () => [],
+    screen: () => null,
+    judge: ({ advice }) => {
+      const verdict = advice.get(`${this.random(3)}`);
+      if (verdict === null) return [];
+      if (verdict !== undefined) return verdict;
+      if (!this.#chance(this.faults.asked ?? 0)) return [];
+      const key = `${this.random(3)}`;
+      return new Consult([{ key, verdict: Promise.resolve(null) }]);
+    },
+    migrate: () => [],
+  };
 
   #crash(node: Node): void {
     node.life++;
@@ -182,6 +201,7 @@ export class World {
     else if (effect.type === 'wake') node.wakeAt = effect.at;
     else if (effect.type === 'fault') this.problems.push(String(effect.error));
     else if (effect.type === 'collect') this.#tell(node, { type: 'flush' });
+    else if (effect.type === 'consult') this.#tell(node, consulted(effect));
     else {
       if (node.asked) this.problems.push(`${effect.type} while the storage was still asked`);
       node.asked = true;
@@ -256,4 +276,9 @@ export class World {
       if (done) this.problems.push(`${client.opId(counter)} was refused, and is in the log`);
     }
   }
+}
+
+function consulted({ ticket, questions }: Extract<AuthorityEffect, { type: 'consult' }>) {
+  const advice = new Map(questions.map(({ key }) => [key, null]));
+  return { type: 'consulted', ticket, advice } as const;
 }

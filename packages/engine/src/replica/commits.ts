@@ -1,5 +1,7 @@
 import { jsonEquals, type Op, type Seq, type WireOp, type WriteReply } from '@holdfast/protocol';
 import { resultOf } from '../data/index.ts';
+import { writesOf } from './pending.ts';
+import { overlaps } from './touched.ts';
 import type { PendingRequest } from './types.ts';
 
 /** The ops of one commit, all or none of which a replica shows (stores.md §10.2.3). */
@@ -31,6 +33,20 @@ export function impliedReply(
   if (request.op !== 'transact') return results.at(-1) ?? null;
   if (results.length !== request.ops.length || first === undefined) return null;
   return { store_seq: seq, first_seq: first.seq, results };
+}
+
+/**
+ * Whether an op may be what a request asks for, and does not only carry its id: devices name themselves, so others may have
+ * used that, too, and what is asked for here is still to be committed.
+ */
+export function isAskedBy({ request }: Pick<PendingRequest, 'request'>, op: WireOp): boolean {
+  return writesOf(request).some((write) => {
+    if (write.op === 'mutate') return overlaps(write.path, op.path);
+    if (write.op !== op.op || write.path !== op.path) return false;
+    // Else the server may have merged it with what was there.
+    const isExact = 'ifAbsent' in write || 'ifMatch' in write;
+    return !(isExact && write.op === 'set') || jsonEquals(write.value, op.value);
+  });
 }
 
 /** The seq that a replica must have reached before an answered request may leave it; 0 where nothing was committed. */

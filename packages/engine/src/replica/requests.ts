@@ -10,7 +10,7 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { type Commit, impliedReply, seqOf } from './commits.ts';
+import { type Commit, impliedReply, isAskedBy, seqOf } from './commits.ts';
 import { outboxMax } from './config.ts';
 import { type Moment, Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
@@ -118,9 +118,10 @@ export class Requests {
   /** The request of ours that a commit came from. */
   authorOf({ ops }: Commit): Pending | undefined {
     // Not only the first: the server may have added something before it.
-    for (const { deviceId, clientOpId } of ops) {
-      const pending = this.outbox.queue.get(clientOpId);
-      if (pending !== undefined && deviceId === this.#parts.config.deviceId) return pending;
+    for (const op of ops) {
+      const pending = this.outbox.queue.get(op.clientOpId);
+      const isOwn = pending !== undefined && op.deviceId === this.#parts.config.deviceId;
+      if (isOwn && isAskedBy(pending, op)) return pending;
     }
     return undefined;
   }

@@ -64,6 +64,25 @@ test('S65 a write whose reply was lost settles with its seq: by its echo, or by 
   expect(unseen.outcome('a')).toMatchObject({ reply: { store_seq: 1 } });
 });
 
+test.each([
+  { of: 'another path', row: ['set', 'theirs', 1] },
+  { of: 'another op', row: ['delete', 'k', null] },
+  { of: 'another value where nothing may be', row: ['set', 'k', 2] },
+] as const)(
+  'P20 given a write without an answer, when others commit $of under its id, then it is still to be sent',
+  ({ row: [op, at, value] }) => {
+    const desk = new Desk().live();
+    desk.ask('a', { op: 'set', path: path('k'), value: 1, ifAbsent: true });
+    desk.events([[1, op, at, value, 'me', 'a']]);
+    desk.step({ type: 'lost' });
+    expect(desk.outcome('a')).toBeUndefined();
+    expect(desk.outbox()).toEqual(['a queued']);
+    desk.takePushed();
+    desk.live();
+    expect(desk.takePushed()).toEqual(['a']);
+  },
+);
+
 test('S67 after a refusal for now nothing is sent before all is answered; then the earliest unblocks', () => {
   const behind = { client_op_id: 'w3', retry_after_ms: 400 };
   const desk = deskWithTen();

@@ -366,6 +366,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     // Of a write made before a restart there is no receipt.
     const receipt = this.#receipts.get(opId) ?? new WriteReceipt({ opId, request: null }, this);
     this.#receipts.delete(opId);
+    if (pending !== undefined) this.#place.ended(pending, outcome);
     if (pending !== undefined && outcome.status === 'refused' && !receipt.isAwaited) {
       this.#keeper?.bury(pending, outcome.refusal);
     }

@@ -1,6 +1,6 @@
 import type { Glob, Path, Refusal, Request, StoreName } from '@holdfast/protocol';
 import type { Release, Signal } from '@holdfast/engine/registry';
-import type { Observe, PendingRequest } from '@holdfast/engine/replica';
+import type { Observe, Outcome, PendingRequest } from '@holdfast/engine/replica';
 import type { Cell } from './cell.ts';
 import type { Settings } from './options.ts';
 import type { PageEnvelope } from './records/rendered.ts';
@@ -65,6 +65,8 @@ export interface Place {
   outboxChanged(): void;
   /** The replica is changing. */
   readonly observe: Observe;
+  /** An own write is decided, of whichever life it is. */
+  ended(write: PendingRequest, outcome: Outcome): void;
   /** An own write has been made, and is shown. */
   written(request: Request): void;
   /** Wants a part of it, until a while after it is released. */

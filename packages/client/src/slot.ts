@@ -1,12 +1,14 @@
 import { type Lasting, Pool, type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Glob, OpId, Path, Request, StoreName } from '@holdfast/protocol';
-import type { Observe, PendingRequest } from '@holdfast/engine/replica';
+import type { Observe, Outcome, PendingRequest } from '@holdfast/engine/replica';
 import { Cell } from './cell.ts';
 import { OpenStore } from './open-store.ts';
 import { closedError } from './mistakes.ts';
 import type { Room } from './room.ts';
 import type { News } from './uplink.ts';
 import { closedStatus, type OutboxEntry, type StoreStatus } from './status.ts';
+
+type Ended = (write: PendingRequest, outcome: Outcome) => void;
 
 /** How long a store stays open, and a part of it here, that nobody holds. */
 export const unusedMs = 60_000;
@@ -25,6 +27,8 @@ export class Slot implements Lasting {
   readonly listeners: Set<(news: News) => void> = new Set();
   /** Those who hear of own writes as they are made, before anybody is told what has changed. */
   readonly witnesses: Set<(request: Request) => (() => void) | undefined> = new Set();
+  /** Those who hear how own writes end, of whichever life they are. */
+  readonly endings: Set<Ended> = new Set();
   /** Those who see what changes in the replica. */
   readonly observers: Set<Observe> = new Set();
   readonly room: Room;
@@ -131,6 +135,10 @@ export class Slot implements Lasting {
 
   observe(acts: Parameters<Observe>[0]): void {
     for (const see of this.observers) see(acts);
+  }
+
+  ended(write: PendingRequest, outcome: Outcome): void {
+    for (const hear of this.endings) hear(write, outcome);
   }
 
   written(request: Request): void {

@@ -2,16 +2,13 @@ import type { Mutator } from '@holdfast/engine/data';
 import type {
   ConflictError,
   Json,
-  OpId,
   Passed,
   Path,
   Precondition,
   RecordDef,
   RecordRef,
-  Request,
   SourceDef,
 } from '@holdfast/protocol';
-import type { Outcome } from '@holdfast/engine/replica';
 import type { ClientEnv } from '../env.ts';
 import type { Hold } from '../hold.ts';
 import type { Link } from '../link/port.ts';
@@ -67,8 +64,6 @@ export interface RecordEntry extends Live<RecordState<unknown>> {
   conflicts: readonly ConflictError[];
   /** Its writes may go by HTTP, where all are transactions: sent once more another way they are the same. */
   readonly isApart?: true;
-  /** A write has come to its end. */
-  ended?(write: { readonly opId: OpId; readonly request: Request }, outcome: Outcome): void;
 }
 
 /** A source with its parameters (records.md §15). */

@@ -32,26 +32,38 @@ export class OwnWrites {
   /** An envelope has them, whatever their replies say. */
   readonly #echoed = new Set<OpId>();
   #unseen: readonly Unseen[] = [];
+  readonly #deafen: () => void;
 
-  constructor(ref: RecordRef, desk: DeliveryDesk, watched: Watched) {
+  constructor(
+    ref: RecordRef,
+    desk: DeliveryDesk,
+    { watched, base }: { readonly watched: Watched; readonly base: () => Base },
+  ) {
     this.opened = desk.open(ref.store, watched, []);
     this.#ref = ref;
     this.#desk = desk;
+    const { endings } = this.opened.hold.slot;
+    const hear = (write: Shown, outcome: Outcome): void => this.#ended(write, outcome, base());
+    endings.add(hear);
+    this.#deafen = () => endings.delete(hear);
   }
 
   close(): void {
+    this.#deafen();
     this.opened.close();
   }
 
-  /** An envelope tells by which write it came about. */
+  /** An envelope tells by which write it came about: it has those before that, too, for they are decided in their order. */
   echo(opId: string): void {
-    const mine = this.pending().find((each) => each.opId === opId);
-    if (mine !== undefined) this.#echoed.add(mine.opId);
+    const pending = this.pending();
+    const at = pending.findIndex((each) => each.opId === opId);
+    for (const each of pending.slice(0, at + 1)) this.#echoed.add(each.opId);
   }
 
   /** A write has come to its end; what is committed is shown until the envelope of it is here, so that it does not vanish. */
-  ended({ opId, request }: Shown, outcome: Outcome, base: Base): void {
-    if (this.#echoed.delete(opId) || outcome.status !== 'committed') return;
+  #ended({ opId, request }: Shown, outcome: Outcome, base: Base): void {
+    this.#echoed.delete(opId);
+    if (outcome.status !== 'committed') return;
     const seq = seqAt(this.#ref.path, request, outcome.reply);
     // No envelope comes of what has changed nothing.
     if (seq === null) return;

@@ -85,7 +85,6 @@ export function sendWrites(writes: Writes, ended?: (outcome: Outcome) => void): 
   const receipt: HeardReceipt = new HeardReceipt({ opId, request }, slot.store, (outcome) => {
     signal?.removeEventListener('abort', abort);
     ended?.(outcome);
-    for (const entry of entries) entry.ended?.({ opId, request }, outcome);
     for (const release of releases) release();
     if (outcome.status !== 'refused') return undefined;
     for (const entry of entries) entry.look();

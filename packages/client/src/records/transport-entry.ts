@@ -1,8 +1,7 @@
-import { encodeStored } from '@holdfast/protocol/record';
+import { encodeStored, readEnvelope } from '@holdfast/protocol/record';
 import {
   type ConflictError,
   HoldfastError,
-  isObject,
   type Json,
   type Path,
   type RecordRef,
@@ -15,12 +14,10 @@ import {
   type ReconcilerInput,
   share,
 } from '@holdfast/engine/record';
-import type { Outcome } from '@holdfast/engine/replica';
 import { alarm } from '@holdfast/engine/registry';
 import { askFor, type TransportDelivery, transportFault, waysToAsk } from './asking.ts';
 import type { DeliveryDesk, Followed, Opened, RecordEntry, Unchanged } from './delivery.ts';
 import { idleState, isSameState } from './idle.ts';
-import type { Shown } from './overlay.ts';
 import { inTurn } from '../turns.ts';
 import { type Base, isAwaited, OwnWrites } from './own-writes.ts';
 import { noStats, readStored } from './reading.ts';
@@ -178,10 +175,6 @@ export class TransportEntry
       : [{ kind: 'if_match', path, revision: sequence }];
   }
 
-  ended(write: Shown, outcome: Outcome): void {
-    this.#own?.ended(write, outcome, this.#base());
-  }
-
   /** What it begins with: the newest of what was rendered and what was kept, then what is asked for (records.md §6.3). */
   #begin(): void {
     const snapshots = this.#snapshots;
@@ -232,7 +225,7 @@ export class TransportEntry
   }
 
   #ownWrites(): OwnWrites {
-    this.#own ??= new OwnWrites(this.ref, this.#desk, this);
+    this.#own ??= new OwnWrites(this.ref, this.#desk, { watched: this, base: () => this.#base() });
     return this.#own;
   }
 
@@ -241,8 +234,6 @@ export class TransportEntry
       this.#step({ type: 'told', answer: message.answer });
       return;
     }
-    const { op_id: opId } = isObject(message) ? message : {};
-    if (typeof opId === 'string') this.#own?.echo(opId);
     this.#step({ type: 'envelope', source: 'receipt', message });
   }
 
@@ -255,10 +246,23 @@ export class TransportEntry
     (input) => {
       const now = this.#desk.env.now();
       for (const effect of this.#reconciler?.step({ ...input, now }) ?? []) this.#perform(effect);
+      if (input.type === 'envelope' && input.source === 'receipt') this.#echo(input.message);
       this.refresh();
     },
     (error) => this.#desk.report(error),
   );
+
+  /** An envelope tells by which write it came about; one that was not taken has nothing of it to show. */
+  #echo(message: unknown): void {
+    const own = this.#own;
+    const server = this.#reconciler?.server ?? null;
+    if (own === null || server === null) return;
+    const read = readEnvelope(message);
+    if ('fault' in read || read.opId === null) return;
+    const { incarnation } = read;
+    const isOfThis = incarnation === null || incarnation === (server.incarnation ?? incarnation);
+    if (isOfThis && read.sequence <= server.sequence) own.echo(read.opId);
+  }
 
   #perform(effect: ReconcilerEffect): void {
     switch (effect.type) {

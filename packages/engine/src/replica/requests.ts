@@ -1,6 +1,8 @@
 import {
+  childPath,
   isRefusal,
   type JoinReply,
+  type Mutate,
   type OpId,
   ownRequest,
   readRefusal,
@@ -8,13 +10,22 @@ import {
   type Refusal,
   refuse,
   type Seq,
+  type Write,
   type WriteReply,
 } from '@holdfast/protocol';
 import { type Commit, impliedReply, isAskedBy, seqOf } from './commits.ts';
 import { outboxMax } from './config.ts';
 import { type Moment, Outbox } from './outbox.ts';
 import type { Parts } from './parts.ts';
-import { addsUp, isAboutLeases, isGuarded, listed, type Pending, pendingOf } from './pending.ts';
+import {
+  addsUp,
+  isAboutLeases,
+  isGuarded,
+  listed,
+  type Pending,
+  pendingOf,
+  writesOf,
+} from './pending.ts';
 import type { Outcome, PendingRequest, ReplicaInput } from './types.ts';
 
 type Input<Type extends ReplicaInput['type']> = Extract<ReplicaInput, { readonly type: Type }>;
@@ -191,11 +202,27 @@ export class Requests {
 
   #accept(fresh: PendingRequest): Refusal | null {
     const pending = pendingOf(fresh);
-    const refusal = this.#full(pending) ?? (pending.blind ? null : this.#parts.fold.show(pending));
+    const refusal = this.#full(pending) ?? (pending.blind ? null : this.#show(pending));
     if (refusal !== null) return refusal;
     this.#order++;
     this.outbox.add(pending);
     this.#parts.ledger?.keep(pending);
+    return null;
+  }
+
+  /**
+   * A mutation of what was never seen says nothing that counts: the server has what it is about (records.md §11.2). It is shown
+   * as soon as that is here.
+   */
+  #show(pending: Pending): Refusal | null {
+    const { fold, extent } = this.#parts;
+    const refusal = fold.show(pending);
+    const isUnseen = ({ op, path }: Write | Mutate): boolean =>
+      op === 'mutate' &&
+      fold.view.read(path) === undefined &&
+      !extent.holds(childPath(path, 'any'));
+    if (refusal === null || !writesOf(pending.request).some(isUnseen)) return refusal;
+    fold.adopt(pending);
     return null;
   }
 

@@ -1,4 +1,4 @@
-import { type Path, type Pattern, segmentsOf } from '@holdfast/protocol';
+import { type Path, type Pattern, unescapeSegment } from '@holdfast/protocol';
 
 type Registration<T> = { readonly item: T; readonly pattern: Pattern; isLive: boolean };
 
@@ -52,14 +52,20 @@ export class Matcher<T> {
     if (this.#root.next.size === 0) return;
     const found: Registration<T>[] = [];
     let knots = [this.#root];
-    for (const segment of segmentsOf(path)) {
+    // A path is read only as far as a pattern names what is on it: most that is watched is all below some place.
+    for (let from = 0; from <= path.length && knots.length > 0;) {
+      const slash = path.indexOf('/', from);
+      const to = slash === -1 ? path.length : slash;
+      const segment = unescapeSegment(path.slice(from, to));
       const next: Knot<T>[] = [];
       for (const at of knots) {
         take(at.next.get(many), found);
-        const near = [at.next.get(segment), at.next.get(one)];
-        next.push(...near.filter((each) => each !== undefined));
+        const [named, any] = [at.next.get(segment), at.next.get(one)];
+        if (named !== undefined) next.push(named);
+        if (any !== undefined) next.push(any);
       }
       knots = next;
+      from = to + 1;
     }
     for (const at of knots) {
       take(at, found);

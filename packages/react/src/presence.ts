@@ -13,7 +13,7 @@ import { nothing, useSignal } from './signal.ts';
 
 /** Who is there, and what this client shows of itself. */
 export type PresenceView<State> = {
-  /** By `<key>/<peer>`; the same map until something in it changes. */
+  /** As {@link PresenceHandle.peers}; the same map until something in it changes. */
   readonly peers: ReadonlyMap<string, Peer<State>>;
   readonly set: (value: State) => void;
   readonly clear: () => void;

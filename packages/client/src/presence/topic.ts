@@ -1,5 +1,5 @@
 import { alarm, releaseOnce, type Signal } from '@holdfast/engine/registry';
-import { type MirroredPeer, PresenceMirror } from '@holdfast/engine/presence';
+import { type MirroredPeer, nameOfPeer, PresenceMirror } from '@holdfast/engine/presence';
 import {
   type HoldfastError,
   isObject,
@@ -34,7 +34,7 @@ export type PresenceStatus = {
 
 /** Who is on a topic, and what this client shows there (records.md §16). */
 export interface Presence<State> extends Disposable {
-  /** Everybody who shows something, this client included, by `<key>/<peer>`; a new map at each change. */
+  /** Everybody who shows something, this client included, by their names; a new map at each change. */
   readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
   readonly status: Signal<PresenceStatus>;
   /** Shows this to everybody; of what is set quickly the last counts. Throws a `TypeError` for what the schema refuses. */
@@ -279,7 +279,7 @@ export class PresenceChannel implements Speaker {
     }
     if (this.#own !== null && !this.#isDenied) {
       const [key, peer, state] = [this.key ?? '', this.#peer, this.#own];
-      const name = `${key}/${peer}`;
+      const name = nameOfPeer({ key, peer });
       const known = this.changes.get().get(name);
       peers.set(name, known?.state === state ? known : { key, peer, state });
     }

@@ -16,7 +16,10 @@ export type Peer<State> = {
  * peers are subscribed to, this client is on the topic.
  */
 export interface PresenceHandle<State> {
-  /** Everybody who shows something, by `<key>/<peer>`, in the order in which they came; a new map at each change. */
+  /**
+   * Everybody who shows something, by `<key>/<peer>` with `~` and `/` of the key as in paths, in the order in which they came; a
+   * new map at each change.
+   */
   readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
   /** Throws a `TypeError` for what the schema refuses, and `closed` where the topic has never been held. */
   set(value: State): void;

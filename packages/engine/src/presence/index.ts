@@ -1,4 +1,4 @@
-export { type MirroredPeer, PresenceMirror } from './mirror.ts';
+export { type MirroredPeer, nameOfPeer, PresenceMirror } from './mirror.ts';
 export { readNodeMessage } from './node-message.ts';
 export { Roster } from './roster.ts';
 export type {

@@ -1,4 +1,4 @@
-import { isObject, jsonEquals, type JsonObject } from '@holdfast/protocol';
+import { escapeSegment, isObject, jsonEquals, type JsonObject } from '@holdfast/protocol';
 import { type PresenceMeta, readPresenceList } from '@holdfast/protocol/presence';
 
 /** Somebody who is there, as a client sees it. */
@@ -8,6 +8,11 @@ export type MirroredPeer = {
   readonly peer: string;
   readonly state: JsonObject;
 };
+
+/** Names a peer among all: the key as a segment of a path, for it may hold a slash as peers may. */
+export function nameOfPeer({ key, peer }: Pick<MirroredPeer, 'key' | 'peer'>): string {
+  return `${escapeSegment(key)}/${peer}`;
+}
 
 /**
  * A client's copy of who is there (stores.md §10.8.2): the list once, then the differences to it.
@@ -19,7 +24,7 @@ export class PresenceMirror {
   #metas = new Map<string, PresenceMeta & { readonly key: string }>();
   #peers: ReadonlyMap<string, MirroredPeer> = new Map();
 
-  /** By `<key>/<peer>`. */
+  /** By their names, see {@link nameOfPeer}. */
   get peers(): ReadonlyMap<string, MirroredPeer> {
     return this.#peers;
   }
@@ -60,7 +65,7 @@ export class PresenceMirror {
     const peers = new Map<string, MirroredPeer>();
     let hasChanged = false;
     for (const { key, peer, state } of this.#metas.values()) {
-      const name = `${key}/${peer}`;
+      const name = nameOfPeer({ key, peer });
       const known = this.#peers.get(name);
       const isSame = known !== undefined && jsonEquals(known.state, state);
       peers.set(name, isSame ? known : { key, peer, state });

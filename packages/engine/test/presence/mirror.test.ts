@@ -61,3 +61,17 @@ test('keys of any name are keys, and what cannot be read is left out', () => {
   mirror.take('presence_state', { a: { metas: [meta('1', 't', {}), { phx_ref: 7 }, null] }, b: 1 });
   expect([...mirror.peers.keys()]).toEqual(['a/t']);
 });
+
+test('given keys and peers with slashes, then nobody is taken for another', () => {
+  const mirror = new PresenceMirror();
+  mirror.take('presence_state', {
+    'acme/ann': { metas: [meta('1', 't', { x: 1 })] },
+    acme: { metas: [meta('2', 'ann/t', { x: 2 })] },
+    'acme~1ann': { metas: [meta('3', 't', { x: 3 })] },
+  });
+  expect([...mirror.peers.values()].map(({ key, peer }) => [key, peer])).toEqual([
+    ['acme/ann', 't'],
+    ['acme', 'ann/t'],
+    ['acme~1ann', 't'],
+  ]);
+});

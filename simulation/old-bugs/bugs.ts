@@ -1,4 +1,5 @@
 import type { OldBug } from './old-bug.ts';
+import { ruleBugs } from './rule-bugs.ts';
 import { viewBugs } from './view-bugs.ts';
 
 /** Every switch, by what went wrong. */
@@ -27,7 +28,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'return this.touches(path) || this.#stale?.touched.touches(path) === true;',
     was: 'return this.touches(path);',
     worlds: 'machines',
-    seed: 7,
+    seed: 19,
     says: /ordered/,
   },
   'a lease went on beating when its client was closed': {
@@ -66,7 +67,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
       if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
       if (this.#isHeldUp) return;`,
     worlds: 'machines',
-    seed: 7,
+    seed: 15,
     says: /stands still/,
   },
   'a batch whose fate was unknown was decided anew, after what it preceded': {
@@ -370,8 +371,9 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#parts.ledger?.withdraw(pending);',
     was: '',
     worlds: 'machines',
-    seed: 2605013,
-    says: /inOrder/,
+    seed: 2606710,
+    says: /once: .* was refused/,
   },
+  ...ruleBugs,
   ...viewBugs,
 };

@@ -55,7 +55,11 @@ export class Neighbourhood implements Run {
     this.#weather = { ...fair, ...weather };
     const room = this.#room();
     this.log = new Log(mutant === null ? null : room);
-    const host = new Host('host', { room, log: this.log, shared: false }, () => undefined);
+    const host = new Host(
+      'host',
+      { room, log: this.log, shared: false, asks: false },
+      () => undefined,
+    );
     this.street = {
       room,
       host,

@@ -178,7 +178,7 @@ export class Tab {
           }
           wires.add(wire);
           this.#wires.push(wire);
-          host.process.accept(wire, jsonCodec, deviceId);
+          host.process.accept(wire, jsonCodec, { deviceId, principal: deviceId });
           this.life.run(() => (isOver ? undefined : events.opened()));
         });
         return {

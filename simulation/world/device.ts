@@ -21,6 +21,7 @@ import {
 } from '@holdfast/protocol';
 import type { ClientHistory } from '../validators/history.ts';
 import { newDiary } from './diary.ts';
+import { Ids } from './ids.ts';
 import { leavesOf, Notebook } from './notebook.ts';
 import { Outcomes } from './outcomes.ts';
 import type { Room } from './room.ts';
@@ -31,7 +32,7 @@ import { Wire } from './wire.ts';
 type Wish<Input> = Input extends unknown ? Omit<Input, 'now' | 'wall'> : never;
 
 /** Where a device finds a server: takes the wire, or says that nobody is there. */
-export type Dial = (wire: Wire, codec: Codec, deviceId: string) => boolean;
+export type Dial = (wire: Wire, codec: Codec, by: Ids['caller']) => boolean;
 
 const store = asStoreName('acme/app');
 const topic = `store:${store}`;
@@ -47,14 +48,13 @@ export class Device {
   readonly #dial: Dial;
   readonly #codec: Codec;
   readonly vault: Vault;
+  readonly ids: Ids;
   /** What it was told of its writes, and what its cache must not lose. */
   readonly outcomes = new Outcomes();
   readonly #lives: ClientHistory[] = [];
   #dialer: Dialer;
   #replica: Replica;
   #notebook: Notebook;
-  #life = 1;
-  #count = 0;
   #diary = newDiary();
   #wire: { readonly link: number; readonly wire: Wire } | null = null;
   /** The link that the dialer waits for or has; one that opens late is not wanted. */
@@ -70,6 +70,7 @@ export class Device {
   constructor(name: string, room: Room, { dial, codec }: { dial: Dial; codec: Codec }) {
     this.name = name;
     this.#room = room;
+    this.ids = new Ids(name);
     this.#dial = dial;
     this.#codec = codec;
     this.vault = new Vault(room, store);
@@ -93,8 +94,7 @@ export class Device {
   }
 
   ask(request: Request): void {
-    this.#count += 1;
-    const opId = `${this.name}:s${this.#life}:${this.#count}`;
+    const opId = this.ids.next();
     this.outcomes.asked(opId, request);
     this.#tell({ type: 'request', opId, request });
   }
@@ -138,12 +138,11 @@ export class Device {
     this.#wire = null;
     this.#inputs.length = 0;
     this.outcomes.forget();
-    this.#life += 1;
-    this.#count = 0;
+    this.ids.begin();
     this.#diary = newDiary();
     this.#dialer = this.#newDialer();
     this.#replica = this.#newReplica();
-    this.#notebook = new Notebook(`${this.name}.${this.#life}`, this.#replica, this.#room);
+    this.#notebook = new Notebook(`${this.name}.${this.ids.life}`, this.#replica, this.#room);
     this.#begin();
   }
 
@@ -178,7 +177,7 @@ export class Device {
     for (let round = 0; round < 3; round++) this.deliver();
     const { bookmarks, resumes, resyncs } = this.#diary;
     this.#lives.push({
-      client: `${this.name}.${this.#life}`,
+      client: `${this.name}.${this.ids.life}`,
       made: [],
       watches: this.#notebook.histories(this.status.seq, how),
       bookmarks,
@@ -213,9 +212,9 @@ export class Device {
 
   /** Runs something later, unless this life is over by then. */
   #later(ms: number, run: () => void): void {
-    const life = this.#life;
+    const life = this.ids.life;
     this.#room.agenda.later(ms, () => {
-      if (this.#life === life) run();
+      if (this.ids.life === life) run();
     });
   }
 
@@ -287,7 +286,7 @@ export class Device {
       closed: () => this.#closed(wire),
     });
     const isCutOff = this.#room.agenda.now < this.#cutOffUntil;
-    if (isCutOff || !this.#dial(wire, this.#codec, this.name)) {
+    if (isCutOff || !this.#dial(wire, this.#codec, this.ids.caller)) {
       this.#later(this.#room.delay(50), () => this.#line({ type: 'closed', link, code: 1006 }));
       return;
     }

@@ -1,9 +1,8 @@
 import type { Codec, JoinRequest, Seq } from '@holdfast/protocol';
 import { type ChannelPlan, type Snapshot, snapshotOf } from './channel.ts';
-import { Life } from './life.ts';
-import type { Log } from './log.ts';
+import { Life, type LifeOf } from './life.ts';
 import type { Room } from './room.ts';
-import { Socket, type SocketOwner } from './socket.ts';
+import { type Caller, Socket, type SocketOwner } from './socket.ts';
 import type { Wire } from './wire.ts';
 
 const channelsPerSocketMax = 1000;
@@ -19,7 +18,7 @@ class ServerProcess implements SocketOwner {
 
   constructor(
     name: string,
-    of: { readonly room: Room; readonly log: Log; readonly shared: boolean },
+    of: LifeOf,
     { hint, crash }: { hint: (head: Seq) => void; crash: () => void },
   ) {
     this.#room = of.room;
@@ -35,10 +34,10 @@ class ServerProcess implements SocketOwner {
     });
   }
 
-  accept(wire: Wire, codec: Codec, deviceId: string): void {
+  accept(wire: Wire, codec: Codec, by: Caller): void {
     this.#count += 1;
     const number = this.#count;
-    this.#sockets.set(new Socket(this.#room, this, { wire, codec, deviceId }), number);
+    this.#sockets.set(new Socket(this.#room, this, { wire, codec, ...by }), number);
   }
 
   gone(socket: Socket): void {
@@ -80,17 +79,13 @@ class ServerProcess implements SocketOwner {
 /** A place where server processes run, one after the other. */
 export class Host {
   readonly #name: string;
-  readonly #of: { readonly room: Room; readonly log: Log; readonly shared: boolean };
+  readonly #of: LifeOf;
   readonly #hint: (head: Seq) => void;
   #process: ServerProcess | null;
   #lives = 1;
   #wallOffset = 0;
 
-  constructor(
-    name: string,
-    of: { readonly room: Room; readonly log: Log; readonly shared: boolean },
-    hint: (from: Host, head: Seq) => void,
-  ) {
+  constructor(name: string, of: LifeOf, hint: (from: Host, head: Seq) => void) {
     this.#name = name;
     this.#of = of;
     this.#hint = (head) => hint(this, head);

@@ -7,7 +7,7 @@ import {
   type LoggedOp,
   type Submission,
 } from '@holdfast/engine/authority';
-import type { Tree } from '@holdfast/engine/data';
+import type { Question, Tree } from '@holdfast/engine/data';
 import {
   defaultLimits,
   isRefusal,
@@ -17,6 +17,7 @@ import {
 } from '@holdfast/protocol';
 import type { Log } from './log.ts';
 import type { Room } from './room.ts';
+import { rule, verdictOn } from './rule.ts';
 
 type Answered = (answer: WriteReply | Refusal) => void;
 
@@ -32,11 +33,23 @@ const writeQueue = 4;
 const batchMax = 6;
 /**
  * Those that are refused in their turn wait, too, those of devices that have less than their part of the queue, and those of
- * a batch that is put back.
+ * a batch that is put back. Each of them may be there once more: what is open is not turned away where it is repeated.
  */
-const queuedMax = 3 * writeQueue + batchMax;
+const queuedMax = 2 * (3 * writeQueue + batchMax);
+
+/** What all lives of a host have. */
+export type LifeOf = {
+  readonly room: Room;
+  readonly log: Log;
+  readonly shared: boolean;
+  /** A rule is asked about some writes. */
+  readonly asks: boolean;
+};
 
 type Asked = Exclude<Submission['request'], Refusal>;
+
+const roundMs = 150;
+const verdictMs = 400;
 
 const wallStart = 1_700_000_000_000;
 
@@ -54,11 +67,7 @@ export class Life {
   #wallOffset = 0;
   head: Seq;
 
-  constructor(
-    name: string,
-    of: { readonly room: Room; readonly log: Log; readonly shared: boolean },
-    events: LifeEvents,
-  ) {
+  constructor(name: string, of: LifeOf, events: LifeEvents) {
     this.name = name;
     this.#room = of.room;
     this.#log = of.log;
@@ -66,9 +75,13 @@ export class Life {
     this.head = of.log.head;
     const at = this.#instant();
     const tree = of.log.load();
-    const { shared } = of;
+    const { shared, asks } = of;
     const config = { head: this.head, tree, at, archived: false, limits: defaultLimits, shared };
-    this.#authority = new Authority({ ...config, ...narrowness(of.room) });
+    this.#authority = new Authority({
+      ...config,
+      ...(asks && { gate: rule }),
+      ...narrowness(of.room),
+    });
   }
 
   submit(submission: Omit<Submission, 'ticket'>, answered: Answered): void {
@@ -175,10 +188,19 @@ export class Life {
       case 'fault':
         room.problem('calm', `the authority of ${this.name} failed: ${String(effect.error)}`);
         return;
-      // Asked of gates with verdicts to wait for: the stores of this world have none.
       case 'consult':
+        this.#consult(effect.ticket, effect.questions);
+        return;
       case 'drained':
     }
+  }
+
+  /** Verdicts come after a time of their own, or with all others that were asked for meanwhile, in any order. */
+  #consult(ticket: number, questions: readonly Question[]): void {
+    const { agenda, delay, dice } = this.#room;
+    const advice = new Map(questions.map(({ key }) => [key, verdictOn(key)]));
+    const ms = dice.chance(0.7) ? roundMs - (agenda.now % roundMs) + delay(1) : delay(verdictMs);
+    this.#later(ms, () => this.#step({ type: 'consulted', ticket, advice }));
   }
 
   #committed(ops: readonly LoggedOp[]): void {

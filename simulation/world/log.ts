@@ -14,7 +14,7 @@ export class Log {
   /** When each was stored, by a clock that nobody sets. */
   readonly times: number[] = [];
   readonly #room: Room | null;
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Map<string, readonly Answer[]>();
   readonly #highs = new Map<string, number>();
   readonly #entries = new Map<Path, Leaf>();
   readonly #maps = new Map<Path, Seq>();
@@ -46,7 +46,8 @@ export class Log {
   #remember(answers: readonly Answer[], isSpoiled: Spoils): void {
     for (const answer of answers) {
       if (isSpoiled('the log forgets answers')) continue;
-      this.#answers.set(keyOf(answer), answer);
+      const key = keyOf(answer);
+      this.#answers.set(key, [...(this.#answers.get(key) ?? []), answer]);
       const id = clientOf(answer.opId);
       if (id === null) continue;
       this.#highs.set(id.client, Math.max(id.counter, this.#highs.get(id.client) ?? 0));

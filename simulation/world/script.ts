@@ -22,9 +22,19 @@ export type Action = { readonly at: number } & (
       readonly hint: 'online' | 'offline' | 'woke';
     }
   | { readonly does: 'crash'; readonly host: number }
+  | Pretence
+  | { readonly does: 'become'; readonly who: number }
 );
 
-export type Scene = { readonly devices: number; readonly hosts: number; readonly shared: boolean };
+export type Scene = {
+  readonly devices: number;
+  readonly hosts: number;
+  readonly shared: boolean;
+  /** A rule is asked about some writes, and takes its time. */
+  readonly asks: boolean;
+  /** Others name the devices of these, and use their ids. */
+  readonly strangers: boolean;
+};
 
 const lengthMs = 20_000;
 
@@ -32,11 +42,16 @@ const lengthMs = 20_000;
 export function sceneOf(seed: number): Scene {
   const dice = new Dice(seed ^ 0x5ce3e);
   const hosts = dice.chance(0.35) ? 2 : 1;
-  return { devices: 3 + dice.below(2), hosts, shared: hosts > 1 };
+  // Of dice of their own: what else a seed does stays as it is.
+  const more = new Dice(seed ^ 0xa5ced);
+  // One host knows nothing of what waits for a rule at another, so that what it says of a repeat would not be kept there.
+  const asks = more.chance(0.6) && hosts === 1;
+  const strangers = more.chance(0.3);
+  return { devices: 3 + dice.below(2), hosts, shared: hosts > 1, asks, strangers };
 }
 
 /** What is done under a seed. */
-export function scriptOf(seed: number, { devices, hosts }: Scene): readonly Action[] {
+export function scriptOf(seed: number, { devices, hosts, strangers }: Scene): readonly Action[] {
   const dice = new Dice(seed);
   const count = 60 + dice.below(120);
   // Some worlds are in a hurry, so that much happens at once.
@@ -44,7 +59,34 @@ export function scriptOf(seed: number, { devices, hosts }: Scene): readonly Acti
   const actions = Array.from({ length: count }, () =>
     actionOf(dice, { at: dice.below(length), who: dice.below(devices), host: dice.below(hosts) }),
   );
-  return actions.toSorted((a, b) => a.at - b.at);
+  const theirs = strangers
+    ? strangersOf(new Dice(seed ^ 0x57a46e), { devices, hosts, length })
+    : [];
+  return [...actions, ...theirs].toSorted((a, b) => a.at - b.at);
+}
+
+/** Somebody else uses an id of a device for what is written nowhere else, and whoever sits there gets a token of another name. */
+function strangersOf(
+  dice: Dice,
+  { devices, hosts, length }: { devices: number; hosts: number; length: number },
+): readonly Action[] {
+  return Array.from({ length: 10 + dice.below(20) }, () => {
+    const place = { at: dice.below(length), who: dice.below(devices), host: dice.below(hosts) };
+    if (dice.chance(0.15)) return { at: place.at, who: place.who, does: 'become' };
+    const path = asPath(`theirs/${dice.below(3)}`);
+    const request = dice.pick<Write>([
+      { op: 'set', path, value: dice.below(3) },
+      { op: 'increment', path: asPath('theirs/n'), value: 1 },
+      { op: 'delete', path },
+    ]);
+    return {
+      ...place,
+      does: 'pretend',
+      ahead: dice.below(6) - 3,
+      isBlind: dice.chance(0.5),
+      request,
+    };
+  });
 }
 
 const leasings = ['lease', 'lease', 'renew', 'release', 'fenced', 'fenced'] as const;
@@ -144,6 +186,18 @@ export function actionText(action: Action): string {
   const { at, does, ...rest } = action;
   return `${at} ms: ${does} ${JSON.stringify(rest)}`;
 }
+
+/** Somebody else asks for something under an id of a device. */
+export type Pretence = {
+  readonly does: 'pretend';
+  readonly who: number;
+  readonly host: number;
+  /** How far the id is from the last of that device. */
+  readonly ahead: number;
+  /** Who asks may read nothing. */
+  readonly isBlind: boolean;
+  readonly request: Write;
+};
 
 type Leasing = {
   readonly does: 'lease' | 'renew' | 'release' | 'fenced';

@@ -41,6 +41,9 @@ export type SocketOwner = {
   gone(socket: Socket): void;
 };
 
+/** Who is at the other end of a wire. */
+export type Caller = { readonly deviceId: string; readonly principal: string };
+
 const congestedAt = 8;
 const limits = defaultLimits;
 
@@ -50,7 +53,7 @@ export class Socket {
   readonly #server: SocketOwner;
   readonly #wire: Wire;
   readonly #codec: Codec;
-  readonly #deviceId: string;
+  readonly #caller: Caller;
   readonly #listener: Listener;
   readonly #channels = new Map<number, Channel>();
   #isClosed = false;
@@ -58,13 +61,13 @@ export class Socket {
   constructor(
     room: Room,
     server: SocketOwner,
-    by: { readonly wire: Wire; readonly codec: Codec; readonly deviceId: string },
+    by: Caller & { readonly wire: Wire; readonly codec: Codec },
   ) {
     this.#room = room;
     this.#server = server;
     this.#wire = by.wire;
     this.#codec = by.codec;
-    this.#deviceId = by.deviceId;
+    this.#caller = by;
     const { max_channels_per_socket: maxChannels, idle_timeout_ms: idleTimeoutMs } = limits;
     this.#listener = new Listener({ maxChannels, idleTimeoutMs, now: room.agenda.now });
     by.wire.attach('up', {
@@ -233,10 +236,10 @@ export class Socket {
       blocks: true,
       unblock: payload['unblock'] === true,
       dialect: 4,
-      deviceId: this.#deviceId,
+      deviceId: this.#caller.deviceId,
       opId,
       fingerprint: fingerprint(payload),
-      principal: this.#deviceId,
+      principal: this.#caller.principal,
       request:
         event === 'transact' ? parseTransact(payload, options) : parseWrite(payload, options),
       rate: isLimited ? () => refuse('rate_limited', { retry_after_ms: 100 }) : null,

@@ -1,4 +1,14 @@
-import { jsonCodec, type Json, type Path, type Request, type Seq } from '@holdfast/protocol';
+import { Scope } from '@holdfast/engine/data';
+import type { LoggedOp } from '@holdfast/engine/authority';
+import {
+  fingerprint,
+  jsonCodec,
+  type Json,
+  type Path,
+  patternsOf,
+  type Request,
+  type Seq,
+} from '@holdfast/protocol';
 import { messagePackCodec } from '@holdfast/protocol/codec/messagepack';
 import { Dice } from '../src/dice.ts';
 import { Belief } from '../validators/belief.ts';
@@ -14,7 +24,14 @@ import { Host } from './host.ts';
 import { Log } from './log.ts';
 import type { Mutant } from './mutants.ts';
 import type { Hardship, Room, Weather } from './room.ts';
-import { type Action, actionText, isLeasing, leasing, type Scene } from './script.ts';
+import {
+  type Action,
+  actionText,
+  isLeasing,
+  leasing,
+  type Pretence,
+  type Scene,
+} from './script.ts';
 
 /** What happened in a world. */
 export type Outcome = {
@@ -41,6 +58,7 @@ export class World {
   readonly #room: Room;
   readonly #mutant: Mutant | null;
   #isCalm = false;
+  #strangers = 0;
   #hasJumped = false;
   /** How often more it is spoiled: a world that is spoiled for good comes to no end. */
   #spoils = 5;
@@ -51,8 +69,8 @@ export class World {
     this.#mutant = mutant;
     this.#room = this.#makeRoom();
     this.#log = new Log(this.#room);
-    const { devices, hosts, shared } = scene;
-    const of = { room: this.#room, log: this.#log, shared };
+    const { devices, hosts, shared, asks } = scene;
+    const of = { room: this.#room, log: this.#log, shared, asks };
     this.#hosts = Array.from(
       { length: hosts },
       (_, index) => new Host(`host-${index}`, of, (from, head) => this.#hint(from, head)),
@@ -65,7 +83,7 @@ export class World {
     this.#agenda.advance((script.at(-1)?.at ?? 0) + 100);
     this.#rest();
     if (this.#mutant === 'the log loses an op in the end') this.#log.lose();
-    const truth = new Truth(this.#log.ops);
+    const truth = new Truth(this.#log.ops.map(unlikeOwn));
     const histories = this.#devices.flatMap((device) => device.histories());
     this.#compare(truth);
     this.#problems.push(...judge(histories, truth), ...exclusive(truth, this.#clock()));
@@ -104,9 +122,9 @@ export class World {
     const codec = index % 2 === 0 ? jsonCodec : messagePackCodec();
     return new Device(`dev-${index}`, this.#room, {
       codec,
-      dial: (wire, spoken, deviceId) => {
+      dial: (wire, spoken, by) => {
         const { process } = this.#dice.pick(this.#hosts);
-        process?.accept(wire, spoken, deviceId);
+        process?.accept(wire, spoken, by);
         return process !== null;
       },
     });
@@ -127,15 +145,39 @@ export class World {
 
   #act(action: Action): void {
     this.#note('world', actionText(action));
-    if ('host' in action) {
-      this.#actOnHost(action);
-      return;
+    if (action.does === 'pretend') this.#pretend(action);
+    else if ('host' in action) this.#actOnHost(action);
+    else {
+      const device = this.#devices[action.who];
+      if (device !== undefined) this.#actOn(device, action);
     }
-    const device = this.#devices[action.who];
-    if (device !== undefined) this.#actOn(device, action);
   }
 
-  #actOnHost(action: Extract<Action, { readonly host: number }>): void {
+  /** Somebody else names a device, and an id of it. */
+  #pretend({ host, who, ahead, isBlind, request }: Pretence): void {
+    const life = this.#hosts[host]?.process?.life;
+    const device = this.#devices[who];
+    if (life === undefined || device === undefined) return;
+    const channel = --this.#strangers;
+    life.submit(
+      {
+        channel,
+        blocks: false,
+        unblock: false,
+        dialect: 4,
+        deviceId: device.name,
+        opId: device.ids.near(ahead),
+        fingerprint: fingerprint(request),
+        principal: stranger,
+        request,
+        rate: null,
+        ...(isBlind && { grants: blind }),
+      },
+      () => life.left(channel),
+    );
+  }
+
+  #actOnHost(action: Exclude<Extract<Action, { readonly host: number }>, Pretence>): void {
     const host = this.#hosts[action.host];
     if (action.does === 'crash') {
       host?.crash();
@@ -145,7 +187,10 @@ export class World {
     host?.jump(action.ms);
   }
 
-  #actOn(device: Device, action: Extract<Action, { readonly who: number }>): void {
+  #actOn(
+    device: Device,
+    action: Exclude<Extract<Action, { readonly who: number }>, Pretence>,
+  ): void {
     if (action.does === 'ask') {
       device.ask(action.isGuarded ? guarded(action.request, device) : action.request);
     } else if (isLeasing(action)) {
@@ -154,6 +199,8 @@ export class World {
       device[action.does](action.ms);
     } else if (action.does === 'network') {
       device.network(action.hint);
+    } else if (action.does === 'become') {
+      device.ids.become();
     } else if (action.does === 'forget') {
       device.kill({ keepsCache: false });
     } else {
@@ -231,6 +278,15 @@ export class World {
       if (wrong !== null) this.#room.problem('reliable', `${device.name} told ${wrong}`);
     }
   }
+}
+
+const stranger = 'a stranger';
+/** Who may write everything and read nothing. */
+const blind = { read: new Scope([]), write: new Scope(patternsOf(['**'])) };
+
+/** An op of a stranger, told apart from that of the device whose id it has. */
+function unlikeOwn(op: LoggedOp): LoggedOp {
+  return op.principal === stranger ? { ...op, clientOpId: `${op.clientOpId}#${stranger}` } : op;
 }
 
 function weatherOf(dice: Dice): Weather & Hardship {

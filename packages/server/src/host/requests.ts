@@ -37,9 +37,7 @@ export type RequestNotes = {
   readonly slow: { readonly ms: number; tell(commit: SlowCommit): void } | null;
 };
 
-type Asked = {
-  readonly deviceId: DeviceId;
-  readonly opId: OpId;
+type Asked = Pick<Submission, 'deviceId' | 'opId' | 'principal'> & {
   readonly receiver: Receiver;
   readonly at: number;
   /** The head when it came: an answer that names no later seq is that of an earlier request. */
@@ -48,6 +46,14 @@ type Asked = {
   readonly span: Span | null;
   /** By what its event names it to others who trace: the span, or else that of the client. */
   readonly trace: string | null;
+};
+
+/** Which requests are waited for. */
+export type Settling = {
+  readonly deviceId: DeviceId;
+  readonly opId: OpId;
+  /** A subject; null: anonymous. */
+  readonly by?: string | null;
 };
 
 /** The traces of commits that have just been stored, by their last seqs. */
@@ -69,6 +75,11 @@ function followed(receiver: Receiver, done: () => void): Receiver {
   };
 }
 
+/** Of a request and of its ops; others may use the same id. */
+function nameOf(op: Pick<LoggedOp, 'deviceId' | 'clientOpId' | 'principal'>): string {
+  return JSON.stringify([op.deviceId, op.clientOpId, op.principal]);
+}
+
 /** The requests of one store that wait for their answers, and who waits. */
 export class OpenRequests {
   readonly #notes: RequestNotes;
@@ -82,7 +93,7 @@ export class OpenRequests {
 
   /** `trace`: what the request says of the trace that it is part of. */
   add(
-    { ticket, deviceId, opId }: Submission,
+    { ticket, deviceId, opId, principal }: Submission,
     receiver: Receiver,
     { head, trace }: { readonly head: Seq; readonly trace: string | null },
   ): void {
@@ -91,7 +102,8 @@ export class OpenRequests {
       trace === null ? startSpan('holdfast.commit') : startRemoteSpan('holdfast.commit', trace);
     const told = span === null ? trace : traceparentOf(span);
     if (told !== null) this.#traced += 1;
-    this.#open.set(ticket, { deviceId, opId, receiver, at, head, span, trace: told });
+    const whose = { deviceId, opId, principal };
+    this.#open.set(ticket, { ...whose, receiver, at, head, span, trace: told });
   }
 
   answer(ticket: number, answer: WriteReply | Refusal): void {
@@ -107,9 +119,9 @@ export class OpenRequests {
   /** The spans of the requests that these ops are of. */
   spansOf(ops: readonly LoggedOp[]): readonly Span[] {
     if (this.#traced === 0) return [];
-    const ids = new Set(ops.map(({ deviceId, clientOpId }) => `${deviceId} ${clientOpId}`));
-    return [...this.#open.values()].flatMap(({ deviceId, opId, span }) =>
-      span !== null && ids.has(`${deviceId} ${opId}`) ? [span] : [],
+    const ids = new Set(ops.map(nameOf));
+    return [...this.#open.values()].flatMap(({ span, ...asked }) =>
+      span !== null && ids.has(nameOf({ ...asked, clientOpId: asked.opId })) ? [span] : [],
     );
   }
 
@@ -117,22 +129,23 @@ export class OpenRequests {
   tracesOf(ops: readonly LoggedOp[]): Traces {
     if (this.#traced === 0) return untraced;
     const byId = new Map<string, string>();
-    for (const { deviceId, opId, trace } of this.#open.values()) {
-      if (trace !== null) byId.set(`${deviceId} ${opId}`, trace);
+    for (const { trace, ...asked } of this.#open.values()) {
+      if (trace !== null) byId.set(nameOf({ ...asked, clientOpId: asked.opId }), trace);
     }
     const traces = new Map<Seq, string>();
-    for (const { deviceId, clientOpId, tx, seq } of ops) {
-      const trace = byId.get(`${deviceId} ${clientOpId}`);
-      if (trace !== undefined) traces.set(tx ?? seq, trace);
+    for (const op of ops) {
+      const trace = byId.get(nameOf(op));
+      if (trace !== undefined) traces.set(op.tx ?? op.seq, trace);
     }
     return traces;
   }
 
-  /** Resolves when no request of this id is open. */
-  async settled(deviceId: DeviceId, opId: OpId): Promise<void> {
+  /** Resolves when no request of this id is open that somebody asked; without `by`, that anybody did. False: there was none. */
+  async settled({ deviceId, opId, by }: Settling): Promise<boolean> {
     const answers: Promise<void>[] = [];
     for (const [ticket, asked] of this.#open) {
       if (asked.deviceId !== deviceId || asked.opId !== opId) continue;
+      if (by !== undefined && asked.principal !== by) continue;
       answers.push(
         new Promise((resolve) => {
           this.#open.set(ticket, { ...asked, receiver: followed(asked.receiver, resolve) });
@@ -140,6 +153,7 @@ export class OpenRequests {
       );
     }
     await Promise.all(answers);
+    return answers.length > 0;
   }
 
   /** The host stopped: nobody will answer. */

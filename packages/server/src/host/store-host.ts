@@ -9,13 +9,11 @@ import {
 } from '@holdfast/engine/authority';
 import { Tree } from '@holdfast/engine/data';
 import {
-  type DeviceId,
   type Entry,
   type EpochMs,
   HoldfastError,
   type Json,
   type Limits,
-  type OpId,
   type Path,
   type Seq,
 } from '@holdfast/protocol';
@@ -172,9 +170,9 @@ export class StoreHost {
     this.#step({ type: 'submit', submission });
   }
 
-  /** Resolves when no request of this id is on its way, whichever channel it came by: what it came to is stored by then. */
-  settled(deviceId: DeviceId, opId: OpId): Promise<void> {
-    return this.#requests.settled(deviceId, opId);
+  /** Resolves when no request of this id is on its way: what it came to is stored by then. False: there was none. */
+  settled(which: Parameters<OpenRequests['settled']>[0]): Promise<boolean> {
+    return this.#requests.settled(which);
   }
 
   /** Tells that a channel is gone, so that its block is forgotten. */

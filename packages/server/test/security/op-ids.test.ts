@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { passthrough, record } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { principals } from '../conversation/principals.ts';
+import { SlowDisk } from '../conversation/slow-disk.ts';
 import { set, topic, type World, world } from '../conversation/world.ts';
 
 /** Eve reads and writes a part; Bob everything. Both name their device themselves, and so she may name his. */
@@ -30,6 +32,56 @@ test('S102 given a write that rules hide, when somebody asks by its device and i
   expect(await bob.ask(topic, 'op_status', { client_op_id: 'phone:s:1' })).toMatchObject({
     response: { state: 'committed', token: 1 },
   });
+});
+
+/** Somebody's write that does not get to be stored until it is let go. */
+async function held(
+  write: object,
+  by: 'bob' | 'eve',
+  before: (here: World) => Promise<void> = async () => undefined,
+): Promise<{ readonly here: World; readonly done: () => Promise<unknown> }> {
+  const disk = new SlowDisk(memory());
+  const here = await world({ authenticate: principals(known), storage: disk.storage });
+  await before(here);
+  const writer = await here.joined({ token: by, device });
+  disk.hold();
+  const ref = writer.push(topic, 'write', write);
+  await disk.reached();
+  const done = async (): Promise<unknown> => {
+    disk.release();
+    return (await writer.reply(ref)).status;
+  };
+  return { here, done };
+}
+
+test('S102 given a write that rules hide and that is under way, when somebody asks by its device and id what became of it, then that waits for nothing', async () => {
+  const { here, done } = await held(set('kept/l', 1, 'phone:s:1'), 'bob');
+  const eve = await here.joined({ token: 'eve', device });
+  const told = await eve.ask(topic, 'op_status', { client_op_id: 'phone:s:1' });
+  expect(told).toEqual({ status: 'ok', response: { state: 'unknown' } });
+  expect(await done()).toBe('ok');
+});
+
+test('S69 given a write of one’s own, when somebody has another under way by its device and id, then what became of it is told at once', async () => {
+  const own = { status: 'ok', response: { state: 'committed', store_seq: 1 } };
+  const { here, done } = await held(set('open/l', 1, 'phone:s:1'), 'eve', async ({ joined }) => {
+    const bob = await joined({ token: 'bob', device });
+    await bob.ask(topic, 'write', set('kept/l', 2, 'phone:s:1'));
+  });
+  const bob = await here.joined({ token: 'bob', device });
+  const told = await bob.ask(topic, 'op_status', { client_op_id: 'phone:s:1' });
+  expect(told).toEqual(own);
+  expect(await done()).toBe('ok');
+});
+
+test('S69 given a write under way, when who reads everything asks for it by a token that is another by now, then that waits for it', async () => {
+  const { here, done } = await held(set('open/l', 1, 'phone:s:1'), 'eve');
+  const bob = await here.joined({ token: 'bob', device });
+  const ref = bob.push(topic, 'op_status', { client_op_id: 'phone:s:1' });
+  // The answer shows that the server has read the question.
+  await bob.ask('phoenix', 'heartbeat', {});
+  expect(await done()).toBe('ok');
+  expect(await bob.reply(ref)).toMatchObject({ response: { state: 'committed', store_seq: 1 } });
 });
 
 test.each(['eve', 'dropper'])(

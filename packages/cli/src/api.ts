@@ -31,6 +31,7 @@ export async function callApi(endpoint: Endpoint, path: string, call: Call = {})
 export type Transfer = {
   readonly method?: 'GET' | 'POST';
   readonly type?: string;
+  /** The content type of the answer; any where it is not said. */
   readonly accept?: string;
   readonly body?: ReadableStream<Uint8Array>;
   readonly signal: AbortSignal;
@@ -54,8 +55,13 @@ export async function openApi(
     },
     ...(body !== undefined && { body, duplex: 'half' }),
   });
-  if (response.ok || response.status === alsoFine) return response;
-  throw refusalOf(response.status, await readAnswer(response, endpoint));
+  if (!response.ok && response.status !== alsoFine) {
+    throw refusalOf(response.status, await readAnswer(response, endpoint));
+  }
+  const is = response.headers.get('content-type') ?? '';
+  if (accept === undefined || is.startsWith(accept)) return response;
+  await response.body?.cancel();
+  throw notHoldfast(endpoint);
 }
 
 /** The pieces of an answer; one that breaks off is a {@link Failure}. */
@@ -125,7 +131,11 @@ export async function readAnswer(response: Response, endpoint: Endpoint): Promis
   } catch {
     // Told below, together with JSON that is no object.
   }
-  throw new Failure('refused', `${endpoint.url} answers, but not as a Holdfast server.`, {
+  throw notHoldfast(endpoint);
+}
+
+function notHoldfast({ url }: Endpoint): Failure {
+  return new Failure('refused', `${url} answers, but not as a Holdfast server.`, {
     code: 'not_holdfast',
     hint: 'Check --url or HOLDFAST_URL.',
   });

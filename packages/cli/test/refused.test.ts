@@ -230,7 +230,7 @@ test('an export that breaks off fails, and what was there stays as it was', asyn
 /** A server whose answers begin and never end; `onAsked` hears of each. */
 async function endless(onAsked: (response: ServerResponse) => void): Promise<string> {
   const server = createHttp((request, response) => {
-    response.writeHead(200, { 'content-length': '1000' });
+    response.writeHead(200, { 'content-length': '1000', 'content-type': request.headers.accept });
     response.write('{"_header":true,');
     request.resume().on('end', () => onAsked(response));
   });
@@ -301,8 +301,13 @@ test.each(['export', 'import'])(
 );
 
 /** How a command ends at a server that sends whoever asks elsewhere. */
-async function sentTo(location: string, args: readonly string[]) {
-  const server = createHttp((_request, response) => response.writeHead(302, { location }).end());
+function sentTo(location: string, args: readonly string[]) {
+  return answeredBy((response) => response.writeHead(302, { location }).end(), args);
+}
+
+/** How a command ends at a server that answers all in the same way. */
+async function answeredBy(answer: (response: ServerResponse) => void, args: readonly string[]) {
+  const server = createHttp((_request, response) => answer(response));
   onTestFinished(() => void server.close());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -334,4 +339,24 @@ test('a redirect is told and not followed, so that nothing is called made that w
   const message = expect.stringContaining('/sign-in');
   expect(signIn).toMatchObject({ code: 8, error: { code: 'not_holdfast', message } });
   expect(existsSync(file)).toBe(false);
+});
+
+function page(response: ServerResponse): void {
+  response.setHeader('content-type', 'text/html').end('<h1>Sign in</h1>');
+}
+
+test.each(['jsonl', 'sqlite', 'tar'])(
+  'a page in the place of an export (%s) is not taken for one, and what was there is as it was',
+  async (format) => {
+    const file = join(site.directory, `good.${format}`);
+    await writeFile(file, 'a good export');
+    const wrong = await answeredBy(page, ['export', 'demo/main', file, '--format', format]);
+    expect(wrong).toMatchObject({ code: 8, stdout: '', error: { code: 'not_holdfast' } });
+    expect(await readFile(file, 'utf8')).toBe('a good export');
+  },
+);
+
+test('what is no stream of events is not followed', async () => {
+  const wrong = await answeredBy(page, ['tail', 'demo/main', '--since', '1']);
+  expect(wrong).toMatchObject({ code: 8, stdout: '', error: { code: 'not_holdfast' } });
 });

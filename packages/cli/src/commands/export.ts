@@ -13,6 +13,12 @@ import { Silence } from '../silence.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 const newline = 10;
+/** What an export comes as, by its format. */
+const types: ReadonlyMap<string, string> = new Map([
+  ['jsonl', 'application/x-ndjson'],
+  ['sqlite', 'application/vnd.sqlite3'],
+  ['tar', 'application/x-tar'],
+]);
 const shownEach = 1000;
 
 export const command: Command = defineCommand({
@@ -44,7 +50,8 @@ export const command: Command = defineCommand({
       args.file === '-' ? 'What was written is not all.' : 'What was there is as it was.';
     await interruptible(`${left} Run it again: it begins anew.`, async (signal) => {
       const url = `/api/stores/${name}/export?format=${encodeURIComponent(args.format)}`;
-      const pieces = piecesOf(await answered(endpoint, url, signal), endpoint);
+      const accept = types.get(args.format);
+      const pieces = piecesOf(await answered(endpoint, url, { signal, accept }), endpoint);
       const source = Readable.from(isLines ? tally.through(pieces) : pieces);
       if (args.file === '-') await pipeline(source, process.stdout, { end: false, signal });
       else await save(source, args.file, signal);
@@ -66,11 +73,16 @@ export const command: Command = defineCommand({
 });
 
 /** Asks, and waits as long as `--timeout` says for the answer to begin; it may last. */
-async function answered(endpoint: Endpoint, url: string, signal: AbortSignal): Promise<Response> {
+async function answered(
+  endpoint: Endpoint,
+  url: string,
+  { signal, accept }: { readonly signal: AbortSignal; readonly accept: string | undefined },
+): Promise<Response> {
   const silence = new Silence();
   silence.allow(endpoint.timeoutMs);
+  const both = AbortSignal.any([signal, silence.signal]);
   try {
-    return await openApi(endpoint, url, { signal: AbortSignal.any([signal, silence.signal]) });
+    return await openApi(endpoint, url, { signal: both, ...(accept !== undefined && { accept }) });
   } finally {
     silence.end();
   }

@@ -14,6 +14,8 @@ type Found = { readonly record: DeviceRecord; readonly usedAt: EpochMs };
 export class SqliteDevices implements DeviceTable {
   readonly #desk: Desk;
   readonly #sql;
+  /** How many more may become known of a store before they have to be counted again: to count is to look at all of them. */
+  readonly #room = new Map<StoreName, number>();
 
   constructor(desk: Desk) {
     this.#desk = desk;
@@ -51,11 +53,18 @@ export class SqliteDevices implements DeviceTable {
 
   /** Inside a transaction, before a device is added. */
   #makeRoom(store: StoreName, now: EpochMs): void {
-    const row = this.#sql.count.get(store, forgottenDevices);
-    if (row === undefined || this.#desk.rows.integer(row, 'count') < devicesMax) return;
+    let room = this.#room.get(store) ?? 0;
+    if (room === 0) room = devicesMax - this.#count(store);
+    this.#room.set(store, Math.max(0, room - 1));
+    if (room > 0) return;
     this.#sql.drop.run(store, store, forgottenDevices, devicesDropped);
     const record = { incarnation: '', scope: '', unconfirmed: true };
     this.#write(store, forgottenDevices, { record, usedAt: now });
+  }
+
+  #count(store: StoreName): number {
+    const row = this.#sql.count.get(store, forgottenDevices);
+    return row === undefined ? 0 : this.#desk.rows.integer(row, 'count');
   }
 
   #write(store: StoreName, device: string, { record, usedAt }: Found): void {

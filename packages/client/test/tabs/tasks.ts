@@ -11,30 +11,19 @@ import { Profile, type Tab } from './profile.ts';
 
 type Task = { readonly title: string; readonly done: boolean; readonly rank: number };
 
-export const Task = record({
-  name: 'task',
-  store: 'acme/app',
-  path: 'tasks/:id',
-  version: '1',
-  schema: passthrough<Task>(),
-});
+const of = { version: '1', schema: passthrough<Task>() };
+
+export const Task = record({ name: 'task', store: 'acme/app', path: 'tasks/:id', ...of });
 
 /** Of which the server has not heard. */
-export const Unheard = record({
-  name: 'unheard',
-  store: 'acme/app',
-  path: 'others/:id',
-  version: '1',
-  schema: passthrough<Task>(),
-});
+export const Unheard = record({ name: 'unheard', store: 'acme/app', path: 'others/:id', ...of });
 
 /** The same in whichever store. */
 export const Anywhere = record({
   name: 'anywhere',
   store: 'acme/:place',
   path: 'tasks/:id',
-  version: '1',
-  schema: passthrough<Task>(),
+  ...of,
 });
 
 export const ranked = (limit: number) => collection(Task, { orderBy: 'rank', limit });

@@ -156,6 +156,8 @@ describe('put-file and get-file', () => {
     expect([exists.code, exists.error['code']]).toEqual([4, 'exists']);
     const conflict = await run('put-file', 'demo/main', 'd', at('d.txt'), '--if-match', '99999');
     expect([conflict.code, conflict.error['code']]).toEqual([3, 'conflict']);
+    const fenced = await run('put-file', 'demo/main', 'd', at('d.txt'), '--fence', 'jobs:99999');
+    expect([fenced.code, fenced.error['code']]).toEqual([5, 'fenced']);
     const none = await run('put-file', 'demo/main', 'd', at('nothing'));
     expect(none.code).toBe(2);
     const missing = await run('get-file', 'demo/main', 'nothing', at('x'));

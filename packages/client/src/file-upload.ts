@@ -18,6 +18,8 @@ export type Upload = {
   readonly desk: StoreDesk;
   readonly path: string;
   readonly filename: string | null;
+  /** `KEY:TOKEN` of the lease that it relies on. */
+  readonly fence: string | null;
   /** Guards, the content type, and what makes repeats harmless. */
   readonly headers: { readonly [name: string]: string };
   readonly onProgress: (progress: FileProgress) => void;
@@ -173,14 +175,14 @@ function isCount(value: unknown): value is number {
 }
 
 function requestOf(
-  { path, filename, headers, signal }: Upload,
+  { path, filename, fence, headers, signal }: Upload,
   more: { readonly headers?: object; readonly body?: Blob | ReadableStream<Uint8Array> },
 ): Parameters<typeof send>[1] {
   const { body } = more;
   return {
     method: 'PUT',
     route: 'file',
-    query: { path, ...(filename !== null && { filename }) },
+    query: { path, ...(filename !== null && { filename }), ...(fence && { fence }) },
     headers: { ...headers, ...more.headers },
     signal,
     ...(body !== undefined && { body }),

@@ -1,4 +1,11 @@
-import { HoldfastError, type Seq } from '@holdfast/protocol';
+import {
+  fenceOf,
+  type Fencing,
+  HoldfastError,
+  isRefusal,
+  RejectedError,
+  type Seq,
+} from '@holdfast/protocol';
 import { piecesOf } from './file-hash.ts';
 import { type FileProgress, sendBlob, sendStream, type Upload } from './file-upload.ts';
 import { handled } from './handled.ts';
@@ -32,6 +39,8 @@ export type PutFileOptions = {
   readonly ifMatch?: Seq;
   /** Only if nothing is there. */
   readonly ifAbsent?: boolean;
+  /** Only while this lease is held, until it is committed: a `Lease`, or what names one. Else refused with `fenced`. */
+  readonly fence?: Fencing;
   /** Hears how far it is, from the first piece on. */
   readonly onProgress?: (progress: FileProgress) => void;
   /** Gives up. What was received is kept for a day, and the next attempt goes on from there. */
@@ -81,6 +90,7 @@ export async function putFile(
     contentType: 'string',
     ifMatch: 'number',
     ifAbsent: 'boolean',
+    fence: 'object',
     onProgress: 'function',
     signal: 'object',
   });
@@ -144,6 +154,7 @@ function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions):
     desk: at,
     path: at.path,
     filename: options.filename ?? own,
+    fence: leaseOf(options),
     headers: {
       'content-type': options.contentType ?? type ?? 'application/octet-stream',
       // One for all pieces and attempts: a commit whose answer was lost is answered again.
@@ -161,6 +172,14 @@ function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions):
     },
     signal,
   };
+}
+
+/** The lease that a file relies on, as its route takes it. */
+function leaseOf({ fence }: PutFileOptions): string | null {
+  if (fence === undefined) return null;
+  const held = fenceOf(fence);
+  if (isRefusal(held)) throw RejectedError.from(held);
+  return `${held.key}:${held.token}`;
 }
 
 /** Browsers keep large blobs on disk, and most cannot send streams; elsewhere a stream is sent as it comes. */

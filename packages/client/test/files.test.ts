@@ -5,7 +5,7 @@ import {
   type Server as NetServer,
   type Socket,
 } from 'node:net';
-import { ConflictError, type Store } from '@holdfast/client';
+import { ConflictError, RejectedError, type Store } from '@holdfast/client';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openWorld, type World } from './world.ts';
 
@@ -351,8 +351,26 @@ describe('putFile and getFile', () => {
       code: 'conflict',
       currentRevision: 1,
     });
+    const fence = { key: 'jobs', token: 7 };
+    await expect(store.putFile('a', content, { fence })).rejects.toMatchObject({ code: 'fenced' });
     expect(between.sent()).toBeLessThan(20_000);
     expect(await store.putFile('a', content, { ifMatch: 1 })).toMatchObject({ seq: 2 });
+  });
+
+  test('S46 a file is written under a lease while it is held, and refused with `fenced` once it is lost', async () => {
+    const store = await openStore();
+    const lease = await store.lease(['jobs', 'a:b/ö']);
+    const named = { key: lease.key, token: lease.token };
+    expect(await store.putFile('a', bytes(text), { fence: lease })).toMatchObject({ seq: 2 });
+    const stream = new Blob([text]).stream();
+    expect(await store.putFile('b', stream, { fence: named })).toMatchObject({ seq: 3 });
+    await expect(
+      store.putFile('a', bytes(text), { fence: { ...named, key: 'a//b' } }),
+    ).rejects.toMatchObject({ code: 'invalid_precondition' });
+    await lease.release();
+    const late = await store.putFile('a', bytes(text), { fence: lease }).catch((e: unknown) => e);
+    expect(late).toBeInstanceOf(RejectedError);
+    expect(late).toMatchObject({ code: 'fenced' });
   });
 
   test('a token without the scope is told so; a wrong option, and a wrong path too', async () => {

@@ -10,7 +10,7 @@ import { printable } from '../output.ts';
 import { bytes } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import type { Terminal } from '../terminal.ts';
-import { matchArg, pathArg, readMatch } from '../writing.ts';
+import { fenceArg, matchArg, pathArg, readFence, readMatch } from '../writing.ts';
 
 export const command: Command = defineCommand({
   summary:
@@ -31,6 +31,7 @@ export const command: Command = defineCommand({
     },
     ...matchArg,
     'if-absent': { type: 'boolean', description: 'Only if nothing is there' },
+    ...fenceArg,
     ...connectionArgs,
   },
   examples: [
@@ -46,6 +47,7 @@ export const command: Command = defineCommand({
       contentType: args['content-type'] ?? typeOfName(filename ?? ''),
       ...readMatch(args['if-match']),
       ...(args['if-absent'] && { ifAbsent: true }),
+      ...readFence(args.fence),
     };
     const stored = await withFiles(
       endpointOf(args, terminal),

@@ -1,7 +1,8 @@
-import { refuse, type Seq } from '@holdfast/protocol';
+import { type Fence, isRefusal, type Limits, refuse, type Seq, toPath } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import { type Problem, refused } from './errors.ts';
+import { paramOf } from './query.ts';
 
 /** What must hold of the entry for a write to pass: anything, nothing there, something there, or one of some revisions. */
 export type Condition =
@@ -27,10 +28,23 @@ export function conditionOf(c: Context, naming: Naming = () => undefined): Condi
   return { kind: 'revision', oneOf: readTags(match, naming) };
 }
 
+/** The lease that a write relies on: `?fence=KEY:TOKEN`, a parameter since keys are paths, which headers cannot carry (stores.md §5.1.3). */
+export function fenceIn(c: Context, limits: Limits): { readonly fence?: Fence } {
+  const text = paramOf(c, 'fence');
+  if (text === undefined) return {};
+  const [, name = '', digits] = /^(.+):(\d{1,16})$/su.exec(text) ?? [];
+  const key = toPath(name, limits);
+  const token = Number(digits);
+  if (!isRefusal(key) && Number.isSafeInteger(token)) return { fence: { key, token } };
+  throw bad('A fence is KEY:TOKEN, the path of a lease and its token, such as jobs/nightly:42.');
+}
+
 /** Of requests that name their paths in the body: a guard that is given beside it would not be looked at. */
 export function guardedByBody(c: Context): void {
   const isBeside = ['if-match', 'if-none-match'].some((name) => c.req.header(name) !== undefined);
-  if (isBeside) throw bad('This takes its guards in the body: if_match, if_absent.');
+  if (isBeside || paramOf(c, 'fence') !== undefined) {
+    throw bad('This takes its guards in the body: if_match, if_absent, fence.');
+  }
 }
 
 /** Whether a reader has this revision already: the answer is 304 then. */

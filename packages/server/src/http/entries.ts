@@ -1,4 +1,5 @@
 import {
+  type Fence,
   isRefusal,
   parseWrite,
   type Path,
@@ -14,7 +15,14 @@ import { answerJson } from './answer-json.ts';
 import { noteAct } from './audit.ts';
 import { onlyFields, readJson, readObject } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
-import { type Condition, conditionOf, etag, guardedByBody, isKnown } from './conditions.ts';
+import {
+  type Condition,
+  conditionOf,
+  etag,
+  fenceIn,
+  guardedByBody,
+  isKnown,
+} from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
@@ -30,14 +38,14 @@ type Asked = {
   readonly path: Path;
   readonly value?: unknown;
   readonly condition: Condition;
-  readonly fence?: unknown;
+  readonly fence?: Fence;
   readonly forced?: boolean;
 };
 
 const parameters = {
   read: new Set(['path', 'at_seq']),
-  put: new Set(['path']),
-  remove: new Set(['path', 'force']),
+  put: new Set(['path', 'fence']),
+  remove: new Set(['path', 'force', 'fence']),
 };
 
 /** One entry at a time: read, replace, remove (stores.md §15.2). */
@@ -88,10 +96,10 @@ async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promi
   needScope(principal, 'entries:write');
   queryOf(c, parameters.put);
   const path = writablePathOf(c, 'entries', deps.limits);
-  const condition = conditionOf(c);
+  const guards = { condition: conditionOf(c), ...fenceIn(c, deps.limits) };
   const value = await readJson(c, deps, principal);
   return deps.withStore(row.id, (store) =>
-    answerWrite(c, { deps, committer, store }, { principal, op: 'set', path, value, condition }),
+    answerWrite(c, { deps, committer, store }, { principal, op: 'set', path, value, ...guards }),
   );
 }
 
@@ -100,14 +108,14 @@ async function deleteEntry(c: Context, deps: HttpDeps, committer: Committer): Pr
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'entries:write');
   const path = writablePathOf(c, 'entries', deps.limits);
-  const condition = conditionOf(c);
+  const guards = { condition: conditionOf(c), ...fenceIn(c, deps.limits) };
   const forced = flagOf('force', queryOf(c, parameters.remove)['force']);
   if (forced) needScope(principal, 'admin');
   const answer = await deps.withStore(row.id, (store) =>
     answerWrite(
       c,
       { deps, committer, store },
-      { principal, op: 'delete', path, condition, forced },
+      { principal, op: 'delete', path, ...guards, forced },
     ),
   );
   if (forced) {
@@ -141,7 +149,7 @@ async function answerWrite(
   { deps, committer, store }: { deps: HttpDeps; committer: Committer; store: OpenStore },
   asked: Asked,
 ): Promise<Response> {
-  const { principal, op, path, value, forced = false } = asked;
+  const { principal, op, path, value, fence, forced = false } = asked;
   const request = requestOf(asked, store, deps);
   // What the caller said, not what it came to: a list of revisions is settled anew each time.
   const same = {
@@ -150,6 +158,7 @@ async function answerWrite(
     value,
     if_match: c.req.header('if-match'),
     if_absent: c.req.header('if-none-match'),
+    fence,
   };
   const wanted = { principal, request, same, forced };
   const outcome = await committer.commit(c, store, wanted).catch((error: unknown) => {
@@ -180,8 +189,9 @@ function answerSeq(c: Context, outcome: Awaited<ReturnType<Committer['commit']>>
 
 /** The request that asks for the write under its condition; both are judged together, in the commit. */
 function requestOf(asked: Asked, store: OpenStore, { limits }: HttpDeps): Request | Refusal {
-  const { op, path, value = null, condition } = asked;
-  const payload = { op, path, ...(op === 'set' && { value }), ...guardOf(condition, path, store) };
+  const { op, path, value = null, condition, fence } = asked;
+  const guards = { fence, ...guardOf(condition, path, store) };
+  const payload = { op, path, ...(op === 'set' && { value }), ...guards };
   const write = parseWrite(payload, { dialect: 4, limits });
   if (isRefusal(write) || condition.kind !== 'exists') return write;
   return { op: 'transact', ops: [write], preconditions: [{ kind: 'exists', path }] };

@@ -1,5 +1,5 @@
-import { type FileWrite, forbidden } from '@holdfast/engine/data';
-import { type Path, refuse, type Seq } from '@holdfast/protocol';
+import { type FileWrite, forbidden, isLease } from '@holdfast/engine/data';
+import { type Fence, type Path, refuse, type Seq } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { Principal } from '../access/index.ts';
@@ -8,7 +8,7 @@ import { type FileLabel, type KeptContent, mayWrite, type PieceOutcome } from '.
 import type { StoreRow } from '../storage/port.ts';
 import { needPlain } from './body.ts';
 import { type Committer, markReplay, seqOf } from './commit.ts';
-import { type Condition, conditionOf } from './conditions.ts';
+import { type Condition, conditionOf, fenceIn } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
@@ -17,6 +17,8 @@ import { forStreams, lively, whileAllowed } from './lively.ts';
 import { chargeWrite, isShutOut, needValid, readableIn } from './identify.ts';
 import { paramOf } from './query.ts';
 import { type Piece, readPiece } from './ranges.ts';
+
+type Fenced = { readonly fence: Fence | undefined };
 
 const nameMax = 1024;
 const attempts = 3;
@@ -32,11 +34,12 @@ export async function writeFile(
 ): Promise<Response> {
   needPlain(c.req.raw.headers);
   const label = labelOf(c);
+  const { fence } = fenceIn(c, deps.limits);
   const hash = hashOf(c);
   const piece = pieceOf(c);
   // A repeat of what was done already must be answered, not judged.
   if (!(await committer.isRepeat(c, target.row, target))) {
-    await judgeEarly(c, deps, target);
+    await judgeEarly(c, deps, { ...target, fence });
   }
   const replaced = await deps.withStore(target.row.id, (store) =>
     deps.files.replacedAt(store.view().tree, target.path),
@@ -54,13 +57,16 @@ export async function writeFile(
   }
   const { content } = outcome;
   return deps.withStore(target.row.id, (store) =>
-    commitFile(c, { deps, committer, store }, { ...target, content, label }),
+    commitFile(c, { deps, committer, store }, { ...target, content, label, fence }),
   );
 }
 
 /** Before a byte is read: what is half sent, or not wanted in the end, was work and space too. The commit says it again. */
-async function judgeEarly(c: Context, deps: HttpDeps, target: Target): Promise<void> {
-  const { principal, row, path } = target;
+async function judgeEarly(
+  c: Context,
+  deps: HttpDeps,
+  { principal, row, path, fence }: Target & Fenced,
+): Promise<void> {
   if (row.status === 'archived') throw refused(refuse('store_archived'));
   chargeWrite(deps, c, principal);
   if (!mayWrite(principal, path)) throw refused(forbidden(path));
@@ -71,7 +77,15 @@ async function judgeEarly(c: Context, deps: HttpDeps, target: Target): Promise<v
       : scope.covers(path);
     // Who may not look is told nothing of what is there.
     if (isSeen) checkEarly(c, store, path);
+    const isLost = fence && scope.covers(fence.key) && !hasLease(store, fence);
+    if (isLost) throw refused(refuse('fenced'));
   });
+}
+
+/** Whether the lease is there; whether it has ended is for the commit to say. */
+function hasLease(store: OpenStore, { key, token }: Fence): boolean {
+  const value = store.view().tree.leaf(key)?.value ?? null;
+  return isLease(value) && value.token === token;
 }
 
 /** What comes where; what is replaced makes room. */
@@ -129,10 +143,10 @@ type Room = {
   readonly store: OpenStore;
 };
 
-type Wanted = Target & { readonly content: KeptContent; readonly label: FileLabel };
+type Wanted = Target & Fenced & { readonly content: KeptContent; readonly label: FileLabel };
 
 async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Response> {
-  const { content, label, path, principal } = wanted;
+  const { content, label, path, principal, fence } = wanted;
   const value = room.deps.files.envelope(content, label);
   const same = {
     op: 'put_file',
@@ -142,11 +156,12 @@ async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Respo
     content_type: label.contentType,
     if_match: c.req.header('if-match'),
     if_absent: c.req.header('if-none-match'),
+    fence,
   };
   // The bytes may have taken long.
   await needValid(room.deps, c, principal);
   const outcome = await settle(c, { store: room.store, path }, (guard) => {
-    const request: FileWrite = { op: 'put_file', path, value, ...guard };
+    const request: FileWrite = { op: 'put_file', path, value, ...guard, ...(fence && { fence }) };
     return room.committer.commit(c, room.store, { principal, request, same, isPaid: true });
   });
   const seq = seqOf(outcome.reply);
@@ -161,19 +176,26 @@ async function commitFile(c: Context, room: Room, wanted: Wanted): Promise<Respo
 /** Deletes the entry of a file, and nothing that has taken its place meanwhile. */
 export async function deleteFile(
   c: Context,
-  { committer, store }: Omit<Room, 'deps'>,
+  { deps, committer, store }: Room,
   { principal, path }: Pick<Target, 'principal' | 'path'>,
 ): Promise<Response> {
+  const guarded = fenceIn(c, deps.limits);
   if (conditionAt(c, store, path).kind === 'absent') {
     throw refused(refuse('if_absent_unsupported_op', { op: 'delete' }));
   }
-  const same = { op: 'delete', path, value: 'file', if_match: c.req.header('if-match') };
+  const same = {
+    op: 'delete',
+    path,
+    value: 'file',
+    if_match: c.req.header('if-match'),
+    ...guarded,
+  };
   const isFile = fileAt(store, path) !== null;
   if (!isFile && c.req.header('idempotency-key') === undefined) throw new Problem(404, 'not_found');
   const outcome = await settle(c, { store, path }, (guard) => {
     // Revision 0 never matches: what is no file now may only be the repeat of a delete that was done.
     const ifMatch = 'ifMatch' in guard ? guard.ifMatch : (fileAt(store, path)?.revision ?? 0);
-    const request = { op: 'delete', path, ifMatch } as const;
+    const request = { op: 'delete', path, ifMatch, ...guarded } as const;
     return committer.commit(c, store, { principal, request, same });
   }).catch((error: unknown) => {
     const isGone = error instanceof Problem && error.code === 'conflict' && !isFile;

@@ -53,7 +53,7 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
   return deps.withStore(row.id, (store) => {
     // Whether a file is there is for those to know who may read it.
     if (!readableIn(deps, principal, store).covers(path)) throw forbiddenPath(path);
-    return deleteFile(c, { committer, store }, { principal, path });
+    return deleteFile(c, { deps, committer, store }, { principal, path });
   });
 }
 

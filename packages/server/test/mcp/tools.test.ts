@@ -157,6 +157,44 @@ test('S109 agents take turns by leases, and what they write is fenced', async ()
   });
 });
 
+test('S46 S109 what an agent does in one step, and a file that it stores, is guarded and fenced as its other writes are', async () => {
+  const { agent } = await site();
+  const { token } = await agent.call('lease', { store, path: 'turn', ttl_ms: 60_000 });
+  const ops = [{ op: 'increment', path: 'n', value: 1 }];
+  const fence = { key: 'turn', token };
+  const stale = { key: 'turn', token: 9 };
+  expect(await agent.refused('transact', { store, ops, fence: stale })).toMatchObject({
+    error: 'fenced',
+  });
+  expect(await agent.call('transact', { store, ops, fence })).toMatchObject({ store_seq: 2 });
+  const file = { store, path: 'f', content: 'eA==' };
+  for (const [guard, error] of [
+    [{ fence: stale }, 'fenced'],
+    [{ fence: { key: 'turn' } }, 'invalid_precondition'],
+    [{ fence: { key: 'turn', token: String(token) } }, 'invalid_precondition'],
+    [{ fence: 'turn:1' }, 'invalid_precondition'],
+    [{ fence: { key: 'a//b', token } }, 'invalid_precondition'],
+    [{ if_match: '2' }, 'invalid_precondition'],
+    [{ if_match: 7 }, 'conflict'],
+    [{ if_absent: 1 }, 'invalid_precondition'],
+    [{ if_absent: true, if_match: 2 }, 'invalid_precondition'],
+  ] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect([guard, await agent.refused('put_file', { ...file, ...guard })]).toMatchObject([
+      guard,
+      { error },
+    ]);
+  }
+  expect(await agent.call('put_file', { ...file, fence, if_absent: true })).toMatchObject({
+    store_seq: 3,
+  });
+  expect(await agent.refused('put_file', { ...file, if_absent: true })).toMatchObject({
+    error: 'exists',
+  });
+  const again = { ...file, fence: null, if_match: 3, if_absent: null };
+  expect(await agent.call('put_file', again)).toMatchObject({ store_seq: 4 });
+});
+
 test('S109 what an agent writes reaches everybody, as of its own device; a repeated op_id is done once', async () => {
   const { agent, joined } = await site();
   const peer = await joined({ device: 'reader' });

@@ -4,17 +4,11 @@ import { Problem } from '../errors.ts';
 import { type Desk, type JsonAnswer, storePath } from './desk.ts';
 import type { Field, Told } from './fields.ts';
 import { listOfOps } from './ops.ts';
-import { fence, once, path, repeatable, store, type Tool, without } from './tool.ts';
+import { absent, fence, match, once, path, repeatable, store, type Tool, without } from './tool.ts';
 
 const LIMIT_MAX = 1000;
 const value: Field = { type: 'any', says: 'Any JSON value.' };
 const object: Field = { type: 'any', schema: { type: 'object' }, says: 'An object.' };
-const guard: Field = {
-  type: 'any',
-  schema: { type: 'integer' },
-  says: 'The revision that must stand at the path, else nothing is written.',
-  optional: true,
-};
 const objects = { type: 'array', items: { type: 'object' } };
 const token: Field = { type: 'integer', says: 'The token of the lease.' };
 const ttl: Field = {
@@ -69,13 +63,8 @@ export const entryTools: readonly Tool[] = [
       store,
       path,
       value,
-      if_match: guard,
-      if_absent: {
-        type: 'any',
-        schema: { type: 'boolean' },
-        says: 'true: only if nothing is there yet.',
-        optional: true,
-      },
+      if_match: match,
+      if_absent: absent,
       fence,
       ...repeatable,
     },
@@ -94,7 +83,7 @@ export const entryTools: readonly Tool[] = [
   {
     name: 'holdfast_delete',
     says: 'Deletes what is at a path, and all below it.',
-    fields: { store, path, if_match: guard, fence, ...repeatable },
+    fields: { store, path, if_match: match, fence, ...repeatable },
     run: (told, desk) =>
       desk.ask('DELETE', `${storePath(told)}/entries`, {
         json: without(told, 'store', 'op_id'),
@@ -171,6 +160,7 @@ export const entryTools: readonly Tool[] = [
         says: 'A list of {path, if_match: revision}, {path, if_absent: true}, {path, exists: true}, {path, equals: value} and {fence: {key, token}}.',
         optional: true,
       },
+      fence,
       ...repeatable,
     },
     run: (told, desk) =>

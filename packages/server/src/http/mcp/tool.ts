@@ -29,6 +29,22 @@ export const repeatable: Fields = {
   },
 };
 
+/** Guards a write by the revision of what is replaced. */
+export const match: Field = {
+  type: 'any',
+  schema: { type: 'integer' },
+  says: 'The revision that must stand at the path, else nothing is written.',
+  optional: true,
+};
+
+/** Guards a write by there being nothing to replace. */
+export const absent: Field = {
+  type: 'any',
+  schema: { type: 'boolean' },
+  says: 'true: only if nothing is there yet.',
+  optional: true,
+};
+
 /** Guards a write by a lease. */
 export const fence: Field = {
   type: 'any',

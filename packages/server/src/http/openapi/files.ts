@@ -1,4 +1,13 @@
-import { byPath, conditions, json, ok, once, type Operation, writeErrors } from './operation.ts';
+import {
+  byPath,
+  conditions,
+  fenceQuery,
+  json,
+  ok,
+  once,
+  type Operation,
+  writeErrors,
+} from './operation.ts';
 import { text } from './schema.ts';
 import { ref } from './schemas.ts';
 
@@ -22,7 +31,7 @@ export const fileOperations: readonly Operation[] = [
     id: 'putFile',
     summary: 'Upload a file, whole or piece by piece.',
     scope: 'files:write',
-    query: { filename: text },
+    query: { filename: text, ...fenceQuery },
     headers: [
       ...conditions,
       once,
@@ -44,6 +53,7 @@ export const fileOperations: readonly Operation[] = [
     id: 'deleteFile',
     summary: 'Remove the entry of a file.',
     scope: 'files:write',
+    query: fenceQuery,
     headers: ['If-Match', once],
     answers: ok('Removed.', ref('Written')),
     errors: writeErrors,

@@ -38,6 +38,14 @@ export const count: Schema = seq;
 export const limit: Schema = { type: 'integer', minimum: 1, maximum: 1000, default: 50 };
 /** The headers of conditional writes. */
 export const conditions: readonly string[] = ['If-Match', 'If-None-Match'];
+/** The lease that a write relies on, of routes whose body is the value. */
+export const fenceQuery: { readonly fence: Schema } = {
+  fence: {
+    type: 'string',
+    description:
+      '`KEY:TOKEN`, such as `jobs/nightly:42`: only while the lease at that path is held with that token.',
+  },
+};
 /** The header that makes repeats harmless. */
 export const once: string = 'Idempotency-Key';
 /** The header by which a client that writes by sockets as well is known (stores.md §6). */

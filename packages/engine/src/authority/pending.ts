@@ -169,10 +169,12 @@ export class Pending {
   }
 
   #part(work: Work): void {
-    work.twins?.delete(work);
-    if (work.outcome !== null && isRefusal(work.outcome)) this.#tell(work, work.outcome);
+    const { outcome, twins } = work;
+    twins?.delete(work);
+    if (outcome !== null && isRefusal(outcome)) this.#tell(work, outcome);
+    else for (const twin of twins ?? []) twin.landed = true;
     if (this.#open.get(work.key) !== work) return;
-    const [next] = work.twins ?? [];
+    const [next] = twins ?? [];
     if (next === undefined) this.#open.delete(work.key);
     else this.#open.set(work.key, next);
   }

@@ -80,13 +80,22 @@ export function takeBack(works: readonly Work[]): void {
 
 /** The answer of a repeat (stores.md §6.3); null for a request that has not been answered for good. */
 function repeated(work: Work): Outcome | null {
-  return repeatedNow(work) ?? repeatedSince(work);
+  return repeatedSince(work) ?? repeatedNow(work);
 }
 
-/** The same, of others that are open. */
+/** The same, of one that was committed before; it comes first, for what is open may repeat it, too. */
+function repeatedSince({ submission, records }: Work): Outcome | null {
+  if (records.length === 0) return null;
+  const record = recordFor(submission, records);
+  if (record === null || record === 'other') return record && refuse('duplicate_op_id');
+  return record.reply ?? { store_seq: record.seq };
+}
+
+/** The same, of others that are open; those that came later have not had their turn yet. */
 function repeatedNow(work: Work): Outcome | null {
   let refusal: Outcome | null = null;
   for (const twin of work.twins ?? []) {
+    if (twin === work) break;
     const outcome = outcomeBy(twin, work);
     if (outcome !== null && !isRefusal(outcome)) return outcome;
     refusal ??= outcome;
@@ -94,25 +103,12 @@ function repeatedNow(work: Work): Outcome | null {
   return refusal;
 }
 
-/**
- * What one that is open says of another of its id. One that came later may have had its turn first, while something was asked
- * about the other: who sent both is told what came of it, and may be told so already (stores.md §18 C7).
- */
-function outcomeBy({ arrival, outcome, submission }: Work, of: Work): Outcome | null {
-  if (outcome === null || arrival === of.arrival) return null;
-  const isLaterRefusal = isRefusal(outcome) && arrival > of.arrival;
-  if (isRefusal(outcome) && passes(outcome) && !isLaterRefusal) return null;
+/** What one that is open says of another of its id that came later. An id is not taken by what is refused. */
+function outcomeBy({ outcome, submission }: Work, of: Work): Outcome | null {
+  if (outcome === null || (isRefusal(outcome) && passes(outcome))) return null;
   const likeness = likenessOf(of.submission, submission);
   if (likeness === 'same') return outcome;
-  return likeness === 'foreign' || isLaterRefusal ? null : refuse('duplicate_op_id');
-}
-
-/** The same, of one that was committed before. */
-function repeatedSince({ submission, records }: Work): Outcome | null {
-  if (records.length === 0) return null;
-  const record = recordFor(submission, records);
-  if (record === null || record === 'other') return record && refuse('duplicate_op_id');
-  return record.reply ?? { store_seq: record.seq };
+  return likeness === 'foreign' || isRefusal(outcome) ? null : refuse('duplicate_op_id');
 }
 
 function barrier({ channel, submission, barred }: Work, now: MonotonicMs): Refusal | null {

@@ -49,7 +49,7 @@ export class Work {
   counter = 0;
   /** The dedupe records of its id that a lookup found. */
   records: readonly Answer[] = none;
-  /** Its op came by the log: it must not be refused any more. */
+  /** Its op is in the log: it must not be refused any more. */
   landed = false;
   /** The channel's block before its turn, should the turn be taken back. */
   before: Block | null = null;

@@ -126,6 +126,41 @@ describe('a repeat', () => {
     expect(reasonOf(desk.reply(second))).toBe('exists');
   });
 
+  test('S62 gets the first answer also behind what is refused for its id', () => {
+    const desk = new Desk();
+    desk.ask(increment('n'), id(1));
+    const other = desk.submit(increment('n', 2), { ...id(1), channel: 2 });
+    const second = desk.submit(increment('n'), { ...id(1), channel: 3 });
+    desk.flush();
+    expect(reasonOf(desk.reply(other))).toBe('duplicate_op_id');
+    expect(desk.reply(second)).toEqual({ store_seq: 1 });
+  });
+
+  test('P21 an id is not taken by what is refused', () => {
+    const desk = new Desk();
+    desk.ask(set('a', 1), id(1));
+    const first = desk.submit(set('a', 2, { ifAbsent: true }), id(2));
+    const second = desk.submit(set('a', 3), id(2));
+    desk.flush();
+    expect(reasonOf(desk.reply(first))).toBe('exists');
+    expect(desk.reply(second)).toEqual({ store_seq: 2 });
+  });
+
+  test('S62 C7 of what takes too long to be stored gets the answer all the same', () => {
+    const desk = new Desk();
+    desk.weather = ({ type }) => (type === 'append' ? 'late' : null);
+    const first = desk.submit(increment('n'), id(1));
+    desk.flush();
+    const second = desk.submit(increment('n'), { ...id(1), channel: 2 });
+    desk.now += defaultLimits.write_queue_ms;
+    desk.weather = () => null;
+    desk.stored();
+    expect([first, second].map((ticket) => desk.reply(ticket))).toEqual([
+      { store_seq: 1 },
+      { store_seq: 1 },
+    ]);
+  });
+
   test('of a request that was refused before is decided afresh', () => {
     const desk = new Desk();
     desk.ask(set('a', 1), id(1));

@@ -162,7 +162,7 @@ export class Feed {
     else if (event === 'reset') this.#reset(Number(isObject(value) && value['seq']));
     else if (event === 'ready') this.#ready(value as { incarnation: string; through_seq: Seq });
     else if (event === 'error') this.#abort.abort();
-    if (id !== null) this.#reach(Number(id));
+    if (id !== null) this.#reach(Number.parseInt(id, 10));
   }
 
   #takeOp(told: Told): void {

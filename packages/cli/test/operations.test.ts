@@ -105,6 +105,25 @@ test('a log that is followed without audit:read begins with what is new', slow, 
   expect(await run('tail', 'demo/none', '--last', '0')).toMatchObject({ code: 9 });
 });
 
+test(
+  'a log of which a token may read a part is followed without a word of what it may not',
+  slow,
+  async () => {
+    const scopes = ['--scopes', 'entries:read', '--may-read', 'r/**'];
+    const made = await run('tokens', 'create', '--store', 'demo/main', ...scopes);
+    const { token } = made.rows[0] as { token: string };
+    const { rows } = await run('put', 'demo/main', 'r/a', '1');
+    const { seq } = rows[0] as { seq: number };
+    for (const path of ['q', 'r/b', 'r/c']) await run('put', 'demo/main', path, '2');
+    for (const since of [String(seq), `${seq}~another`]) {
+      const tail = ['tail', 'demo/main', '--since', since, '--count', '2'];
+      const told = await piped(tail, { ...env(), HOLDFAST_TOKEN: token });
+      expect(told).toMatchObject({ code: 0, rows: [{ path: 'r/b' }, { path: 'r/c' }] });
+    }
+    expect((await run('tail', 'demo/main', '--since', '1~')).code).toBe(2);
+  },
+);
+
 test('a log is followed no further than to where its store is archived', slow, async () => {
   await run('stores', 'create', 'demo/brief');
   await run('put', 'demo/brief', 'a', '1');

@@ -58,7 +58,7 @@ export const command: Command = defineCommand({
       ops: args.op === undefined ? null : new Set(readSome(args.op, '--op', 'all ops are shown')),
       device: args.device ?? null,
       last: readInteger(args.last, '--last', { max: 1000 }),
-      since: readOptional(args.since, (text) => readInteger(text, '--since')) ?? null,
+      since: readOptional(args.since, readPlace) ?? null,
       left:
         readOptional(args.count, (text) => readInteger(text, '--count', { min: 1 })) ?? Infinity,
     };
@@ -77,7 +77,7 @@ type Follow = {
   readonly ops: ReadonlySet<string> | null;
   readonly device: string | null;
   readonly last: number;
-  readonly since: number | null;
+  readonly since: string | null;
   readonly left: number;
 };
 
@@ -91,8 +91,9 @@ class Tail {
   readonly #around: Around;
   readonly #enough = new AbortController();
   #left: number;
-  /** The seq that has been told last, or passed. */
-  #cursor: number | null;
+  /** The id that has been told last, or the seq that was passed. */
+  #cursor: string | null;
+  #streams = 0;
   #incarnation: string | null = null;
   /** null: there was none yet. */
   #connection: 'connected' | 'reconnecting' | null = null;
@@ -110,7 +111,8 @@ class Tail {
     const { store, pattern } = this.#follow;
     if (this.#cursor === null) await this.#begin();
     if (this.#left <= 0) return;
-    this.#around.output.aside({ following: pattern, store, since: this.#cursor }, (paint) =>
+    const since = seqOf(this.#cursor);
+    this.#around.output.aside({ following: pattern, store, since }, (paint) =>
       paint.dim(`Following ${printable(pattern)} in ${store}. Ctrl-C stops.`),
     );
     const ended = AbortSignal.any([this.#around.signal, this.#enough.signal]);
@@ -155,7 +157,7 @@ class Tail {
   async #tellLast(): Promise<void> {
     const newest = await this.#log({ limit: 1 });
     const head = newest[0]?.seq ?? 0;
-    this.#cursor = head;
+    this.#cursor = String(head);
     const { last, pattern, ops, device } = this.#follow;
     if (head === 0) return;
     const [only, ...others] = ops ?? [];
@@ -183,6 +185,7 @@ class Tail {
     try {
       const answer = await this.#open(AbortSignal.any([ended, silence.signal]));
       if (answer.body === null) return;
+      this.#streams += 1;
       this.#is('connected');
       for await (const event of eventsIn(silence.heardIn(answer.body, silentMs))) this.#hear(event);
     } finally {
@@ -207,13 +210,16 @@ class Tail {
     if (event === 'reset' && isObject(told)) this.#reset(textOf(told['why']));
     if (event === 'ready' && isObject(told)) this.#incarnation = textOf(told['incarnation']);
     if (event === 'error') throw overBy(told);
-    if (id !== null && /^\d+$/.test(id)) this.#cursor = Number(id);
+    if (id === null || !isPlace(id)) return;
+    this.#cursor = id;
   }
 
   /** The log does not reach back to the cursor, or is another one: the state that follows is no op of it. */
   #reset(why: string): void {
-    const cursor = this.#cursor;
+    const cursor = seqOf(this.#cursor);
     this.#seen = 0;
+    // A seq that is not of a stream says nothing of what could be read there.
+    if (why === 'scope' && this.#streams === 1 && this.#cursor?.includes('~') !== true) return;
     const said =
       why === 'scope'
         ? 'The token sees another part of what was there before.'
@@ -238,6 +244,19 @@ class Tail {
     });
     if (this.#left <= 0) this.#enough.abort();
   }
+}
+
+/** The id of an event: a seq, and where rules show a part only, the name of those. */
+function isPlace(text: string): boolean {
+  return /^\d{1,16}(~[\w-]{1,64})?$/.test(text);
+}
+
+function readPlace(text: string): string {
+  return isPlace(text) ? text : String(readInteger(text, '--since'));
+}
+
+function seqOf(place: string | null): number | null {
+  return place === null ? null : Number.parseInt(place, 10);
 }
 
 /** Why nothing more will come. */

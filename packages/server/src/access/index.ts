@@ -40,6 +40,7 @@ export {
   type StoreAccess,
 } from './principal.ts';
 export { type RateLimits, ratesOf } from './rate-limits.ts';
+export { digestOf, rightsName, scopeHash, sourcesOf } from './scope-name.ts';
 export { Signer } from './signer.ts';
 export { type Charge, Rates, type RateStanding } from './rates.ts';
 export { redact, redactedLog } from './redact.ts';

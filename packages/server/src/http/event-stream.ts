@@ -6,8 +6,8 @@ const PIECE_BYTES = 64 * 1024;
 
 /** Where the events of a stream come from. */
 export type EventSource = {
-  /** The last seq that the texts so far have told. */
-  readonly cursor: number;
+  /** The id of the last that the texts so far have told. */
+  readonly cursor: string;
   /** The next text, perhaps empty; null where there is nothing now. */
   next(): Promise<string | null>;
   /** Calls back once when there is more. */
@@ -40,8 +40,8 @@ export class EventStream {
   #wakeUp: () => void = () => undefined;
   #stalledSince: number | null = null;
   #lastPing: number;
-  /** The last seq of which the reader has been sent all that is its. */
-  #told: number;
+  /** The id of the last of which the reader has been sent all that is its. */
+  #told: string;
   #ended = false;
 
   constructor(deps: StreamDeps, config: StreamConfig) {

@@ -3,6 +3,7 @@ import { entriesIn, Scope, typeOfOp } from '@holdfast/engine/data';
 import { refuse, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
+import { rightsName } from '../access/index.ts';
 import type { HttpDeps, OpenStore, Teller } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
@@ -14,14 +15,26 @@ import { upgradeRequired } from './upgrade-required.ts';
 
 const RECHECK_MS = 2000;
 const PING_MS = 15_000;
+/** The name of rules that let everything be read. */
+const everything = rightsName(undefined);
 const parameters = new Set(['pattern', 'include_current', 'since', 'incarnation']);
+
+/** Where a watcher is: the seq that it was told last, and the name of the rules by which it was. */
+type Place = { readonly seq: Seq; readonly rights: string };
+
+/** How a watcher reads now. */
+type Reading = {
+  readonly rights: string;
+  /** Records may hide something from it: rules that change without a commit are in no name. */
+  readonly isVeiled: boolean;
+};
 
 /** From where on a watcher wants to hear. */
 type Wanted = {
   readonly scope: Scope;
   readonly includeCurrent: boolean;
-  /** The last seq it has seen; null: from now on. */
-  readonly since: Seq | null;
+  /** What it was told last; null: from now on. */
+  readonly since: Place | null;
   readonly incarnation: string | null;
 };
 
@@ -39,7 +52,8 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     if (!acceptsEvents(c.req.header('accept'))) {
       throw upgradeRequired(c, 'Accept text/event-stream, or follow the store by WebSocket.');
     }
-    const byRules = readWanted(c, deps, readable(principal));
+    const byRules = readable(principal);
+    const asked = readWanted(c, deps, byRules);
     // A browser whose stream has ended asks again and again, unless it is told that there is none.
     if (row.status === 'archived') throw refused(refuse('store_archived'));
     const leave = streams.enter(principal);
@@ -48,10 +62,11 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
       throw error;
     });
     const veil = deps.veilOf?.(principal, store) ?? null;
-    const wanted = veil === null ? byRules : { ...byRules, scope: byRules.scope.under(veil) };
+    const wanted = veil === null ? asked : { ...asked, scope: asked.scope.under(veil) };
+    const rights = rightsName(veil === null ? byRules : byRules.under(veil));
     const verdict = async (): Promise<string> =>
       store.archived ? 'archived' : deps.access.recheck(credentialsOf(c), principal);
-    const watch = new Watch(store, wanted);
+    const watch = new Watch(store, wanted, { rights, isVeiled: veil !== null });
     watch.ends.push(leave);
     if (veil !== null && deps.lookFor !== undefined) {
       watch.ends.push(deps.lookFor({ veil, turned: () => watch.turn() }));
@@ -81,20 +96,32 @@ class Watch {
   #teller: Teller | null = null;
   /** Rules show another part by now of what was told, though nothing was committed. */
   #hasTurned = false;
+  /** The name of the rules by which it is told now. */
+  readonly #rights: string;
+  /** The one by which it has been told what it has: until all that is there is told anew, that of the stream before. */
+  #toldBy: string;
+  /** What was there when the stream before ended may be shown otherwise by now: after the log, it is told what is there. */
+  #isUnsure: boolean;
   #changed: () => void = () => undefined;
 
-  constructor(store: OpenStore, wanted: Wanted) {
+  constructor(store: OpenStore, wanted: Wanted, { rights, isVeiled }: Reading) {
     this.#store = store;
     this.#scope = wanted.scope;
+    this.#rights = rights;
     const { head } = store.standing();
     const why = whyReset(store, wanted);
-    this.#cursor = why === null ? (wanted.since ?? head) : head;
+    const since = why === null ? wanted.since : null;
+    this.#cursor = since?.seq ?? head;
+    // Where nothing was yet, nothing was hidden.
+    const former = since === null || since.seq === 0 ? null : since.rights;
+    this.#toldBy = former ?? rights;
+    this.#isUnsure = former !== null && (isVeiled || former !== rights);
     this.#opening = this.#open(wanted, why);
     this.ends.push(store.follow(() => this.#changed()));
   }
 
-  get cursor(): Seq {
-    return this.#cursor;
+  get cursor(): string {
+    return this.#idOf(this.#cursor);
   }
 
   /** The next text to send; empty where there is nothing to tell of what was read; null where all is told. */
@@ -102,8 +129,14 @@ class Watch {
     if (this.#hasTurned) this.#begin('scope');
     const opening = this.#opening.next();
     if (opening.done !== true) return opening.value ?? '';
+    if (this.#cursor < this.#store.standing().head) return this.#nextOps();
+    if (!this.#isUnsure) return null;
+    this.#begin('scope');
+    return '';
+  }
+
+  async #nextOps(): Promise<string> {
     const { head } = this.#store.standing();
-    if (this.#cursor >= head) return null;
     const from = this.#cursor;
     const ops = await this.#store.read(from, head);
     // The log has forgotten what comes next: it is told anew as it is.
@@ -113,7 +146,7 @@ class Watch {
     }
     this.#cursor = ops.at(-1)?.seq ?? head;
     this.#teller ??= await this.#store.tell(this.#scope, from);
-    const text = textOf(this.#teller.take(ops));
+    const text = textOf(this.#teller.take(ops), (seq) => this.#idOf(seq));
     if (this.#teller.hasTurned) this.#begin('scope');
     return text;
   }
@@ -127,6 +160,7 @@ class Watch {
   /** What the watcher may see is another part of what was there before: it is told all of it (records.md §17). */
   #begin(why: string): void {
     this.#hasTurned = false;
+    this.#isUnsure = false;
     this.#teller = null;
     this.#opening = this.#open({ includeCurrent: true, since: null }, why);
   }
@@ -142,6 +176,11 @@ class Watch {
     this.#store.release();
   }
 
+  /** A seq alone where everything may be read. */
+  #idOf(seq: Seq): string {
+    return this.#toldBy === everything ? String(seq) : `${seq}~${this.#toldBy}`;
+  }
+
   /** What comes before the log: why not, all that is there, and up to where that holds. */
   *#open(
     wanted: Pick<Wanted, 'includeCurrent' | 'since'>,
@@ -155,8 +194,9 @@ class Watch {
         yield entry === null ? null : message('present', entry);
       }
     }
+    if (why !== null) this.#toldBy = this.#rights;
     const ready = { through_seq: this.#cursor, incarnation: this.#store.row.incarnation };
-    yield `id: ${this.#cursor}\n${message('ready', ready)}`;
+    yield `id: ${this.cursor}\n${message('ready', ready)}`;
   }
 }
 
@@ -165,17 +205,17 @@ function whyReset(store: OpenStore, { since, incarnation }: Wanted): string | nu
   if (since === null) return null;
   const { head, oldestSeq } = store.standing();
   if (incarnation !== null && incarnation !== store.row.incarnation) return 'incarnation';
-  if (since > head) return 'ahead';
-  return since < oldestSeq - 1 ? 'behind' : null;
+  if (since.seq > head) return 'ahead';
+  return since.seq < oldestSeq - 1 ? 'behind' : null;
 }
 
 /** Only the last message of a commit has an id, so that whoever resumes never misses a part of it. */
-function textOf(ops: readonly LoggedOp[]): string {
+function textOf(ops: readonly LoggedOp[], idOf: (seq: Seq) => string): string {
   return ops
     .map((op, index) => {
       const next = ops[index + 1];
       const isLast = op.tx === null || next === undefined || next.tx !== op.tx;
-      return `${isLast ? `id: ${op.tx ?? op.seq}\n` : ''}${message('op', describe(op))}`;
+      return `${isLast ? `id: ${idOf(op.tx ?? op.seq)}\n` : ''}${message('op', describe(op))}`;
     })
     .join('');
 }
@@ -213,14 +253,15 @@ function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
     scope: new Scope([parsed]).within(rules),
     includeCurrent: current === 'true',
     // What the browser saw last counts more than what the page asked for at first.
-    since: readSeq(seen === '' ? asked['since'] : seen),
+    since: readPlace(seen === '' ? asked['since'] : seen),
     incarnation,
   };
 }
 
-function readSeq(text: string | undefined): Seq | null {
+function readPlace(text: string | undefined): Place | null {
   if (text === undefined || text === '') return null;
-  const seq = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (Number.isSafeInteger(seq)) return seq;
-  throw invalidParam('since and Last-Event-ID are seqs.');
+  const [, digits = '', rights = everything] = /^(\d{1,16})(?:~([\w-]{1,64}))?$/.exec(text) ?? [];
+  const seq = digits === '' ? NaN : Number(digits);
+  if (Number.isSafeInteger(seq)) return { seq, rights };
+  throw invalidParam('since and Last-Event-ID are seqs, or ids of a stream before.');
 }

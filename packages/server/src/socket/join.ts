@@ -13,13 +13,14 @@ import {
   mayUseStore,
   type Principal,
   refuseScope,
+  rightsName,
   seesStore,
   storeIdsOf,
 } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
-import { type ChannelScope, everything, hashIn, rightsOf, scopeName, unreadable } from './scope.ts';
+import { type ChannelScope, everything, hashIn, scopeName, unreadable } from './scope.ts';
 import type { Reading } from './snapshots.ts';
 import type { JoinPlan } from './terms.ts';
 
@@ -203,7 +204,7 @@ export function joinResponse(
     incarnation: host.row.incarnation,
     scope: scopeName(plan.scope, plan.sight?.account),
     patterns: plan.scope.patterns,
-    rights: rightsOf(grants?.read),
+    rights: rightsName(grants?.read),
     ...(plan.denied.length > 0 && { denied: plan.denied }),
     sync: plan.snapshot === null ? 'tail' : 'snapshot',
     why: plan.why,

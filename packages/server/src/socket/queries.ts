@@ -15,12 +15,12 @@ import {
   type Seq,
 } from '@holdfast/protocol';
 import { type QueryOpen, readQueryClose, readQueryOpen } from '@holdfast/protocol/record';
-import { grantsOf } from '../access/index.ts';
+import { digestOf, grantsOf, rightsName } from '../access/index.ts';
 import type { Evaluations, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
 import type { ScopeChange, SnapshotPart } from './snapshots.ts';
-import { type ChannelScope, digestOf, globUnder, partOf, patternOf, rightsOf } from './scope.ts';
+import { type ChannelScope, globUnder, partOf, patternOf } from './scope.ts';
 import type { SharedQuery } from './shared-query.ts';
 import type { ChannelTerms } from './terms.ts';
 import { formatOf, message } from './wire.ts';
@@ -73,7 +73,7 @@ export class ChannelQueries implements Watcher, Bound {
 
   constructor(config: QueriesConfig) {
     this.#config = config;
-    this.#rights = rightsOf(this.#readable);
+    this.#rights = rightsName(this.#readable);
     this.#base = config.terms.plan.scope;
   }
 

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Scope } from '@holdfast/engine/data';
 import { Veil } from '@holdfast/engine/gate';
 import { asGlob, type Glob, type Path, type Pattern, patternsOf } from '@holdfast/protocol';
+import { scopeHash, sourcesOf } from '../access/index.ts';
 
 /** The part of a store that a channel has: its patterns, and of what they cover the leaves that may be read (stores.md §10.4.1). */
 export type ChannelScope = {
@@ -24,7 +24,7 @@ export function channelScope(globs: readonly Glob[], readable: Scope): ChannelSc
   const asked = new Scope(patterns.map(patternOf));
   const leaves = asked.within(readable);
   const veil = leaves.bounds.find((bound) => bound instanceof Veil) ?? null;
-  const hash = hashOf(asked, readable);
+  const hash = scopeHash(asked, readable);
   return {
     patterns,
     hash,
@@ -32,11 +32,6 @@ export function channelScope(globs: readonly Glob[], readable: Scope): ChannelSc
     leaves,
     veil,
   };
-}
-
-/** Stands for read rules: whoever has a part of a store by some name of its own learns by it whether they have changed. */
-export function rightsOf(readable: Scope | undefined): string {
-  return readable === undefined ? 'all' : channelScope(everything, readable).hash;
 }
 
 /** A scope as its client names it; where something may be hidden, with the name of what is known of that client. */
@@ -66,20 +61,6 @@ export function patternOf(glob: Glob): Pattern {
   return pattern;
 }
 
-/** Without patterns nothing is held, so rules make no difference. */
-function hashOf(asked: Scope, readable: Scope): string {
-  if (asked.isEmpty) return 'none';
-  if (asked.isWhole && readable.isWhole) return 'all';
-  const bounds = readable.bounds.map(({ name }) => name);
-  const sources = [sourcesOf(asked), sourcesOf(readable)];
-  return digestOf(JSON.stringify(bounds.length === 0 ? sources : [...sources, bounds]));
-}
-
-/** Stands for a text, however long that is. */
-export function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
-}
-
 function toldOf(leaves: Scope): string {
   return JSON.stringify([sourcesOf(leaves), leaves.bounds.map(({ name }) => name)]);
 }
@@ -100,8 +81,4 @@ export function partOf(
   const part = new Scope(globs.map(patternOf)).within(leaves);
   const name = `${hash} ${JSON.stringify(globs)}`;
   return { patterns: globs, hash: name, told: name, leaves: part, veil };
-}
-
-function sourcesOf({ isWhole, patterns }: Scope): readonly string[] | null {
-  return isWhole ? null : [...new Set(patterns.map(({ source }) => source))].toSorted();
 }

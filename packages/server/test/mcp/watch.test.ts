@@ -4,10 +4,13 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import { everything, world } from '../conversation/world.ts';
-import { Agent } from './agent.ts';
+import { Agent, type Told } from './agent.ts';
 
 const store = 'demo/main';
 const always = { store, pattern: '**', since: 0 };
+
+const pathsOf = ({ ops }: Told): unknown[] =>
+  JSON.parse(JSON.stringify(ops)).map(({ path }: { readonly path: string }) => path);
 
 test('watchers that have been told, and those that have hung up, take no place', async () => {
   const limits = { ...defaultLimits, max_sockets_per_token: 2 };
@@ -72,4 +75,41 @@ test('a watcher from before what the log retains is told from where it can be re
   });
   const kept = await agent.call('watch_once', { ...always, since: 3 });
   expect(kept).toMatchObject({ seq: 5, timed_out: false });
+});
+
+test('a watcher whose rules have changed since is told of the ops, and to read afresh what it may read by now', async () => {
+  const known = new Map<string, Principal>([['dev', everything]]);
+  const { url } = await world({
+    authenticate: async ({ token }) => known.get(token ?? '') ?? null,
+  });
+  const whole: Principal = { ...everything, subject: 'guest' };
+  const narrow: Principal = { ...whole, pathRules: [{ pattern: 'a/**', allow: ['read'] }] };
+  const dev = await Agent.connect(url, 'dev');
+  const once = async (rules: Principal, since: unknown): Promise<Told> => {
+    known.set('guest', rules);
+    const guest = await Agent.connect(url, 'guest');
+    return guest.call('watch_once', { store, pattern: '**', since });
+  };
+  await dev.call('put', { store, path: 'a/1', value: 1 });
+  const first = await once(narrow, 0);
+  expect(first).toMatchObject({ seq: expect.stringMatching(/^1~/), timed_out: false });
+  expect(first).not.toHaveProperty('reset');
+  await dev.call('put', { store, path: 'b/2', value: 1 });
+  await dev.call('put', { store, path: 'a/3', value: 1 });
+  const second = await once(narrow, first['seq']);
+  expect(pathsOf(second)).toEqual(['a/3']);
+  const third = await once(whole, second['seq']);
+  expect(third).toEqual({ ops: [], seq: 3, timed_out: false, reset: 'scope' });
+  await dev.call('put', { store, path: 'b/4', value: 1 });
+  const fourth = await once(whole, third['seq']);
+  expect([pathsOf(fourth), fourth['seq']]).toEqual([['b/4'], 4]);
+  expect(fourth).not.toHaveProperty('reset');
+});
+
+test.each([-1, 1.5, {}, true, null])('what is no seq is no since: %j', async (since) => {
+  const { url } = await world();
+  const agent = await Agent.connect(url, 'dev');
+  const asked = { store, pattern: '**', since, timeout_ms: 1 };
+  const told = await agent.told('watch_once', asked);
+  expect(told).toMatchObject(since === null ? { timed_out: true } : { field: 'since' });
 });

@@ -206,7 +206,8 @@ async function following(made: World, query: string): Promise<(word: string) => 
   };
 }
 
-test('R226 a stream begins anew within 5 s when rules show another part, though nothing was committed', async () => {
+/** A site with a note of which rules show a part, and another one when `set` says so. */
+async function turning() {
   const clock = new VirtualClock();
   const made = await world({
     clock,
@@ -223,22 +224,45 @@ test('R226 a stream begins anew within 5 s when rules show another part, though 
     schema: passthrough<Note>(),
     visibility: { n: () => true, text: () => isOpen },
   });
-  await made.server.record(rule).write({ id: 'a' }, { set: { n: 1, text: 'secret' } });
+  const notes = made.server.record(rule);
+  await notes.write({ id: 'a' }, { set: { n: 1, text: 'secret' } });
+  const set = (open: boolean): void => {
+    isOpen = open;
+  };
+  return { made, clock, notes, set };
+}
+
+test('R226 a stream begins anew within 5 s when rules show another part, though nothing was committed', async () => {
+  const { made, clock, set } = await turning();
   const until = await following(made, 'include_current=true');
   const ready = 'event: ready';
   expect(await until(ready)).not.toContain('secret');
-  isOpen = true;
+  set(true);
   await clock.pass(5000);
   const shown = await until(ready);
   expect(shown).toContain('event: reset\ndata: {"why":"scope"');
   expect(shown).toContain('event: present\ndata: {"path":"notes/a/text","value":"secret"');
-  isOpen = false;
+  set(false);
   await clock.pass(5000);
   const gone = await until(ready);
   expect(gone).toContain('"path":"notes/a/n"');
   expect(gone).not.toContain('secret');
   await clock.pass(60_000);
   expect(await until(': ping')).not.toContain('reset');
+});
+
+test('R226 what rules show otherwise since a stream ended, though nothing was committed, is told to who comes back', async () => {
+  const { made, notes, set } = await turning();
+  const until = await following(made, 'since=0');
+  const id = /id: (2~[\w-]+)\n/.exec(await until('"path":"notes/a"'))?.[1] ?? '';
+  set(true);
+  await notes.write({ id: 'b' }, { set: { n: 2 } });
+  const again = await following(made, `since=${id}`);
+  const told = await again('"value":"secret"');
+  const [log = '', state = ''] = told.split('event: reset\ndata: {"why":"scope","seq":3}');
+  expect(log).toContain('"path":"notes/b"');
+  expect(log).not.toContain('secret');
+  expect(state).toContain('"path":"notes/a/text"');
 });
 
 test('R226 a stream begins anew when something turns visible, or is hidden from now on', async () => {

@@ -2,9 +2,9 @@ import { isObject, refuse } from '@holdfast/protocol';
 
 import { refused } from '../errors.ts';
 
-/** What a tool is told, by name; `any` is judged by the route that it goes to. */
+/** What a tool is told, by name; a `place` is a seq, or text that stands for one; `any` is judged by the route that it goes to. */
 export type Field = {
-  readonly type: 'text' | 'integer' | 'flag' | 'any';
+  readonly type: 'text' | 'integer' | 'flag' | 'place' | 'any';
   readonly says: string;
   /** Of `any`: what it should be, told to models; the route says no where it is not. */
   readonly schema?: object;
@@ -20,7 +20,12 @@ export type Fields = { readonly [name: string]: Field };
 /** What a tool was told: only what it has fields for, of their types. */
 export type Told = { readonly [name: string]: unknown };
 
-const jsonTypes = { text: 'string', integer: 'integer', flag: 'boolean' } as const;
+const jsonTypes = {
+  text: 'string',
+  integer: 'integer',
+  flag: 'boolean',
+  place: ['integer', 'string'],
+} as const;
 
 /** The fields as JSON Schema. */
 export function schemaOf(fields: Fields): {
@@ -67,6 +72,7 @@ export function readTold(fields: Fields, told: unknown): Told {
 }
 
 function expected({ type, least = 0, most }: Field): string {
+  if (type === 'place') return 'a seq as it was told';
   if (type !== 'integer') return type === 'flag' ? 'true or false' : 'text';
   return most === undefined ? 'a whole number' : `a whole number from ${least} to ${most}`;
 }
@@ -77,7 +83,8 @@ function misunderstood(field: string, message: string): ReturnType<typeof refuse
 
 function fits(field: Field, value: unknown): boolean {
   const { type, least = 0, most = Number.MAX_SAFE_INTEGER } = field;
-  if (type === 'text') return typeof value === 'string';
+  if (typeof value === 'string') return type === 'text' || type === 'place';
   if (type === 'flag') return typeof value === 'boolean';
-  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+  const isCount = type === 'integer' || type === 'place';
+  return isCount && Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
 }

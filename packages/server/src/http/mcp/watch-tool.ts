@@ -10,10 +10,18 @@ const TIMEOUT_MAX = 60_000;
 const TIMEOUT_DEFAULT = 30_000;
 
 /** One event of a stream (stores.md §16). */
-type Event = { readonly name: string; readonly id: number | null; readonly data: string };
+type Event = { readonly name: string; readonly id: string | null; readonly data: string };
 
 /** What a watcher has heard so far. */
-type Heard = { readonly ops: unknown[]; seq: number | null };
+type Heard = {
+  readonly ops: unknown[];
+  /** The id of what was told last. */
+  id: string | null;
+  /** The name of the rules by which it was told what it has; null: it has nothing. */
+  readonly toldBy: string | null;
+  /** By now it may read another part of what it has. */
+  isReset: boolean;
+};
 
 /** Waits for the next that happens; the stream of `watch` ends as soon as it has told of something. */
 async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAnswer> {
@@ -23,7 +31,8 @@ async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAn
   });
   const reader = response.body?.getReader();
   if (reader === undefined) throw new Problem(500, 'internal_error');
-  const heard: Heard = { ops: [], seq: null };
+  const toldBy = rightsBefore(typeof since === 'string' ? since : Number(since ?? 0));
+  const heard: Heard = { ops: [], id: null, toldBy, isReset: false };
   let timedOut = false;
   const stop = (): void => void reader.cancel().catch(() => undefined);
   const timer = deps.clock.setTimeout(
@@ -43,26 +52,46 @@ async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAn
     desk.signal.removeEventListener('abort', stop);
     stop();
   }
-  // The stream ended by itself: the server drains.
-  if (heard.ops.length === 0 && !timedOut) {
-    throw refused(refuse('unavailable', { retry_after_ms: 1000 }));
-  }
-  return { ops: heard.ops, seq: heard.seq, timed_out: heard.ops.length === 0 };
+  return answerOf(heard, timedOut);
 }
 
-/** Takes events in; true when ops have come, and no transaction is open. */
+function answerOf({ ops, id, isReset }: Heard, timedOut: boolean): JsonAnswer {
+  const isNews = ops.length > 0 || isReset;
+  // The stream ended by itself: the server drains.
+  if (!isNews && !timedOut) throw refused(refuse('unavailable', { retry_after_ms: 1000 }));
+  return { ops, seq: seqOf(id), timed_out: !isNews, ...(isReset && { reset: 'scope' }) };
+}
+
+/** Takes events in; true when there is news, and no transaction is open. */
 function takes(heard: Heard, events: readonly Event[]): boolean {
   let isWhole = false;
   for (const { name, id, data } of events) {
-    // What is seen has changed; the seq goes on.
+    // What is seen has changed; the log goes on.
     const isGap = name === 'reset' && !data.includes('"scope"');
     if (isGap) throw refused(resetOf(data));
     if (name === 'error') throw refused(endOf(data));
     if (name === 'op') heard.ops.push(JSON.parse(data));
-    heard.seq = id ?? heard.seq;
     isWhole = id !== null;
+    if (id === null) continue;
+    heard.id = id;
+    heard.isReset = heard.toldBy !== null && heard.toldBy !== rightsIn(id);
   }
-  return heard.ops.length > 0 && isWhole;
+  return (heard.ops.length > 0 || heard.isReset) && isWhole;
+}
+
+/** The name of the rules by which was told what led to an id; null where that was nothing. */
+function rightsBefore(since: string | number): string | null {
+  return Number.parseInt(`${since}`, 10) === 0 ? null : rightsIn(`${since}`);
+}
+
+/** The name of rules in the id of an event; empty where everything may be read. */
+function rightsIn(id: string): string {
+  return id.split('~')[1] ?? '';
+}
+
+/** As it goes into `since`: a number where everything may be read. */
+function seqOf(id: string | null): number | string | null {
+  return id === null || id.includes('~') ? id : Number(id);
 }
 
 /** Who is behind is told from where the log can be read, as by all other routes. */
@@ -102,10 +131,9 @@ function eventOf(block: string): Event {
       return [line.slice(0, colon), line.slice(colon + 2)] as const;
     }),
   );
-  const id = fields.get('id');
   return {
     name: fields.get('event') ?? '',
-    id: id === undefined ? null : Number(id),
+    id: fields.get('id') ?? null,
     data: fields.get('data') ?? '',
   };
 }
@@ -114,12 +142,16 @@ function eventOf(block: string): Event {
 export function watchTool(deps: HttpDeps): Tool {
   return {
     name: 'holdfast_watch_once',
-    says: 'Waits until something matches the pattern, and tells what happened. Go on with since = the seq of the answer.',
+    says: 'Waits until something matches the pattern, and tells what happened. Go on with since = the seq of the answer. With reset, another part of what is there may be read by now: read it afresh.',
     reads: true,
     fields: {
       store,
       pattern: { type: 'text', says: 'Such as tasks/**.' },
-      since: { type: 'integer', says: 'Tell at once what came after this seq.', optional: true },
+      since: {
+        type: 'place',
+        says: 'Tell at once what came after this seq, as the answer before had it.',
+        optional: true,
+      },
       timeout_ms: {
         type: 'integer',
         says: 'How long to wait, at most 60000; 30000 if left out.',

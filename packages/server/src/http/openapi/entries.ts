@@ -142,7 +142,7 @@ export const entryOperations: readonly Operation[] = [
     query: {
       pattern: { type: 'string', default: '**' },
       include_current: { type: 'boolean', default: false },
-      since: count,
+      since: { type: 'string', pattern: '^[0-9]{1,16}(~[A-Za-z0-9_-]{1,64})?$', example: '12' },
       incarnation: text,
     },
     headers: ['Last-Event-ID'],

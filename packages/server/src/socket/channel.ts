@@ -144,7 +144,9 @@ export class StoreChannel implements Receiver {
     if (pushed?.rollback && !isRefusal(answer)) this.#note(pushed.rollback);
     if (pushed === undefined || this.#closed) return;
     this.#tell(pushed, answer);
-    while (this.#questions[0] !== undefined && this.#questions[0].after <= ticket) {
+    const { first } = this.#unanswered;
+    // Not by this ticket: what a full queue turned away was answered before those that it came behind.
+    while (this.#questions[0] !== undefined && this.#questions[0].after < first) {
       this.#questions.shift()?.ask();
     }
   }
@@ -337,7 +339,7 @@ export class StoreChannel implements Receiver {
   /** Answers a question about the store once the writes pushed before it are answered (stores.md §7.5). */
   #ask(slot: number, question: () => Promise<object | Refusal>): void {
     const ask = (): void => this.#settle(slot, question);
-    if (this.#unanswered.size === 0) ask();
+    if (this.#unanswered.first === Infinity) ask();
     else this.#questions.push({ after: this.#lastTicket, ask });
   }
 

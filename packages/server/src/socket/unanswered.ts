@@ -20,8 +20,10 @@ export class Unanswered {
     this.#outbox = outbox;
   }
 
-  get size(): number {
-    return this.#byTicket.size;
+  /** The ticket of the first of them; Infinity: there is none. */
+  get first(): number {
+    const [first = Infinity] = this.#byTicket.keys();
+    return first;
   }
 
   add(ticket: number, pushed: Pushed): void {

@@ -1,7 +1,8 @@
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
-import { put } from './talk.ts';
-import { topic, world } from './world.ts';
+import { SlowDisk } from './slow-disk.ts';
+import { arrived, put, reasonOf } from './talk.ts';
+import { set, topic, world } from './world.ts';
 
 const QUESTIONS = 400;
 
@@ -42,6 +43,24 @@ test('hundreds of questions that come at once are answered a few in each turn, s
 
 test('questions are answered a few in each turn whatever is pushed between them', async () => {
   expect(await busiest((at) => at % 16 > 0)).toBeLessThanOrEqual(32);
+});
+
+test('a question behind writes is answered after them, also where the last is turned away before the others have had their turn', async () => {
+  const disk = new SlowDisk(memory());
+  const { joined } = await world({ storage: disk.storage, limits: { write_queue: 1 } });
+  const peer = await joined();
+  const write = (n: number): string => peer.push(topic, 'write', set(`k/${n}`, n, `o${n}`));
+  disk.hold();
+  write(1);
+  await disk.reached();
+  const refs = [write(2), write(3), write(4)];
+  await arrived(peer);
+  const asked = peer.push(topic, 'status', {});
+  await arrived(peer);
+  disk.release();
+  const [, , last = ''] = refs;
+  expect(reasonOf(await peer.reply(last))).toBe('blocked');
+  expect((await peer.reply(asked)).response).toMatchObject({ current_seq: 2 });
 });
 
 test('the last ops that status tells are not read from the disk again, however large they are', async () => {

@@ -28,7 +28,7 @@ type Requests = CacheChange['requests'];
 /**
  * One tab's view of the cache that the tabs share.
  *
- * 1. Each tab stores its own requests, and takes over those of tabs that are gone.
+ * 1. Each tab stores its own requests, and the dead letters that it puts back, and takes over those of tabs that are gone.
  * 2. The leader alone stores state. What it did not load or store itself in its reign it replaces as a whole, as what is
  *    there is of another replica, at another seq.
  * 3. One that leads no more has nothing stored but its own requests, whatever it believes.
@@ -37,8 +37,8 @@ export class TabCache {
   readonly #ports: TabCachePorts;
   /** Requests of tabs that were gone, as they were kept. */
   readonly #inherited = new Map<OpId, PendingRequest>();
-  /** Requests that tabs that live have sent through this one. */
-  readonly #relayed = new Map<OpId, string>();
+  /** Requests that other tabs have sent through this one, which keep them. */
+  readonly #relayed = new Set<OpId>();
   /** Stores whose state in the cache is this replica's. */
   #based = new Set<StoreName>();
   #reign: Promise<number> | null = null;
@@ -77,13 +77,8 @@ export class TabCache {
   }
 
   /** A request of another tab is in our outbox. */
-  relayed(opId: OpId, session: string): void {
-    this.#relayed.set(opId, session);
-  }
-
-  /** Tabs are gone: what they have left is ours. */
-  gone(session: string): void {
-    for (const [opId, of] of this.#relayed) if (of === session) this.#relayed.delete(opId);
+  relayed(opId: OpId): void {
+    this.#relayed.add(opId);
   }
 
   async #load(store: StoreName): Promise<CachedStore | null> {
@@ -158,16 +153,19 @@ export class TabCache {
     return [{ ...request, attempts: Math.max(1, request.attempts) }];
   }
 
-  /** What this tab stores of a request: its own as they are; of others, not what they know better. */
+  /**
+   * What this tab stores of a request: its own as they are, and those that were dead letters and are put back here; of
+   * others, not what they know better.
+   */
   #mine([opId, request]: Requests[number]): Requests {
-    if (sessionOf(opId) === this.#ports.peers.session) return [[opId, request]];
     const known = this.#inherited.get(opId);
+    const isRelayed = this.#relayed.has(opId);
     if (request === null) {
-      const isKept = this.#relayed.delete(opId) && known === undefined;
       this.#inherited.delete(opId);
-      return isKept ? [] : [[opId, null]];
+      this.#relayed.delete(opId);
     }
-    if (known === undefined) return [];
+    if (known === undefined) return isRelayed ? [] : [[opId, request]];
+    if (request === null) return [[opId, null]];
     const { order, blind } = known;
     const firstSentAt = known.firstSentAt ?? request.firstSentAt;
     return [[opId, { ...request, order, blind, firstSentAt }]];

@@ -25,8 +25,6 @@ export const askLimits: AskLimits = { ...requestLimits, max_patterns: Infinity }
 
 /** The leader's end of one joined channel of another tab. */
 export interface FollowerChannel {
-  /** Names the tab. */
-  readonly session: string;
   accept(response: object): void;
   refuse(refusal: Refusal): void;
   push(message: Message): void;
@@ -41,5 +39,5 @@ export type ServingPorts = {
   readonly env: ClientEnv;
   report(error: unknown): void;
   /** A request of another tab is in our outbox now; it keeps its own record of it in the cache. */
-  relayed(opId: OpId, session: string): void;
+  relayed(opId: OpId): void;
 };

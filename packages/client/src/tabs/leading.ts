@@ -34,7 +34,7 @@ export class Leading {
     this.relay = new Relay({
       ...ports,
       post: (to, message) => peers.post(to, message),
-      relayed: (opId, session) => cache?.relayed(opId, session),
+      relayed: (opId) => cache?.relayed(opId),
     });
   }
 
@@ -85,13 +85,10 @@ export class Leading {
   }
 
   async #letGo(): Promise<void> {
-    const { cache, hubs, peers } = this.#ports;
+    const { hubs, peers } = this.#ports;
     const gone = await peers.missing();
     if (!this.#isOn) return;
-    for (const session of gone) {
-      this.relay.gone(session);
-      cache?.gone(session);
-    }
+    for (const session of gone) this.relay.gone(session);
     if (gone.length > 0) for (const [name, hub] of hubs) this.#adopt(name, hub);
   }
 

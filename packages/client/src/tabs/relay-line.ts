@@ -221,7 +221,6 @@ export class RelayLine {
       store,
       unanswered: new Set(),
       rescope: null,
-      session: this.session,
       accept: (response) => this.#step({ type: 'accept', channel: id, response }),
       refuse: (refusal) => this.#refuse(id, refusal),
       push: (message) => this.#send(this.#owner.encode(topic, message)),

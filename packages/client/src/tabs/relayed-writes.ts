@@ -16,7 +16,7 @@ import type { Message } from './snapshot.ts';
 /** What is needed to relay writes. */
 export type RelayedPorts = {
   store(): SeatedStore | null;
-  relayed(opId: OpId, session: string): void;
+  relayed(opId: OpId): void;
   /** Ends a channel; it is joined again. */
   shut(channel: FollowerChannel): void;
 };
@@ -56,7 +56,7 @@ export class RelayedWrites {
       this.#ask(push, answer);
     } else {
       this.#asked.set(opId, [answer]);
-      this.#ports.relayed(opId, from.session);
+      this.#ports.relayed(opId);
       this.#relay(opId, request, from);
     }
   }

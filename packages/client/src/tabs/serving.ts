@@ -75,7 +75,7 @@ export class StoreServing implements Serving {
     this.#ports = ports;
     this.#writes = new RelayedWrites({
       store: () => this.#store,
-      relayed: (opId, session) => ports.relayed(opId, session),
+      relayed: (opId) => ports.relayed(opId),
       shut: (channel) => this.#shutOne(channel),
     });
   }

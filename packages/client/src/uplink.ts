@@ -123,13 +123,9 @@ export class Uplink {
 
   /** Ends the socket and every timer at once (stores.md §18 C20). */
   close(): void {
-    if (this.#isClosed) return;
     this.#stopWatching();
     this.#step({ type: 'stop' });
     this.#isClosed = true;
-    this.#setAlarm(Infinity);
-    this.#ended.abort();
-    this.#speakers.clear();
   }
 
   #step(wish: Wish<DialerInput, 'now'>): void {
@@ -144,13 +140,13 @@ export class Uplink {
   #act(effect: Exclude<DialerEffect, { readonly topic: string }>): void {
     switch (effect.type) {
       case 'open':
+        this.#line = null;
         this.#ended = new AbortController();
         void this.#open(effect, this.#ended.signal);
         break;
       case 'close':
         this.#ended.abort();
         this.#line?.close(effect.code);
-        this.#line = null;
         break;
       case 'send':
         this.#line?.send(this.encode(effect.frame));
@@ -178,7 +174,6 @@ export class Uplink {
   ): Promise<void> {
     let token = '';
     const closed = (code: number): void => {
-      if (!ended.aborted) this.#line = null;
       if (code === tokenInvalid && token !== '') this.#refused = token;
       this.#step({ type: 'closed', link, code });
     };

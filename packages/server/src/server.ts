@@ -349,7 +349,7 @@ class HoldfastServer implements Server {
       ...this.#quotas,
       ...(quotas?.stores !== undefined && { storesMax: quotas.stores }),
       origins: this.#options.origins ?? [],
-      statusOf: (id, principal) =>
+      statusOf: (id, asker) =>
         storeFigures(
           {
             ...this.#parts(),
@@ -357,7 +357,7 @@ class HoldfastServer implements Server {
             veilOf: (who, host) => this.#records.veilIn(who, host),
           },
           id,
-          principal,
+          asker,
         ),
       ...(this.#options.console !== undefined && { consoleDirectory: this.#options.console }),
       ...(this.#options.site !== undefined && { site: this.#options.site }),

@@ -42,6 +42,7 @@ export {
 export { type RateLimits, ratesOf } from './rate-limits.ts';
 export { digestOf, rightsName, scopeHash, sourcesOf } from './scope-name.ts';
 export { Signer } from './signer.ts';
+export type { Look } from './looks.ts';
 export { type Charge, Rates, type RateStanding } from './rates.ts';
 export { redact, redactedLog } from './redact.ts';
 export { type IssuedToken, TokenAuthority, type TokenRequest } from './tokens.ts';

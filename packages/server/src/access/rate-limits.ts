@@ -7,15 +7,20 @@ export type RateLimits = {
   readonly reads_per_minute: number;
   readonly read_burst: number;
   readonly joins_per_minute: number;
+  /** Milliseconds for which the server looks through one store, as for what was, or for what hardly anything fits. */
+  readonly look_ms_per_minute: number;
+  readonly look_burst_ms: number;
 };
 
-/** The defaults of stores.md §12.1. */
+/** The defaults of stores.md §12.1, and a tenth of a processor for looks. */
 export const defaultRates: RateLimits = {
   writes_per_minute: 6000,
   write_burst: 1000,
   reads_per_minute: 60_000,
   read_burst: 6000,
   joins_per_minute: 600,
+  look_ms_per_minute: 6000,
+  look_burst_ms: 5000,
 };
 
 /** Whether these are rates, each one that there is and a positive integer. */

@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from '@holdfast/protocol';
+import { type Look, type LookPace, Looks } from './looks.ts';
 import { ownerOf, type Principal } from './principal.ts';
 import { defaultRates, type RateLimits } from './rate-limits.ts';
 
@@ -31,6 +32,7 @@ type Bucket = {
 
 const kinds: readonly Kind[] = ['write', 'read', 'join'];
 
+const endless: LookPace = { perMs: 1, burstMs: Infinity };
 const BUCKETS_MAX = 10_000;
 /** So much of what is yet to come may be used by those who are kept waiting for it (stores.md §10.6)… */
 const CREDIT_MS = 5000;
@@ -42,6 +44,7 @@ export class Rates {
   readonly #limits: RateLimits | null;
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
+  readonly #looks: Looks;
   /** At how many buckets it is looked again for some that are full. */
   #pruneAt = BUCKETS_MAX;
 
@@ -49,6 +52,7 @@ export class Rates {
   constructor(limits: RateLimits | null, now: () => number) {
     this.#limits = limits;
     this.#now = now;
+    this.#looks = new Looks(now);
   }
 
   /**
@@ -87,6 +91,11 @@ export class Rates {
 
   join(principal: Principal): Refusal | null {
     return this.#charge(principal, 'join', { cost: 1 }).refusal;
+  }
+
+  /** Begins to look through a store for somebody: how long the server may do so has a rate of its own. */
+  look(principal: Principal, storeId: string): Look {
+    return this.#looks.begin(`${storeId} ${ownerOf(principal)}`, this.#lookPace(principal));
   }
 
   /** Takes in who somebody is by now: what an open socket is charged for goes by the rates of now, too. */
@@ -140,6 +149,26 @@ export class Rates {
     const bucket = { tokens: pace.burst, at: this.#now(), ...pace, isTold: false };
     this.#buckets.set(key, bucket);
     return bucket;
+  }
+
+  /** The same for as long as `use` takes. */
+  async looking<T>(
+    principal: Principal,
+    storeId: string,
+    use: (look: Look) => Promise<T>,
+  ): Promise<T> {
+    const look = this.look(principal, storeId);
+    try {
+      return await use(look);
+    } finally {
+      look.end();
+    }
+  }
+
+  #lookPace({ limits }: Principal): LookPace {
+    if (this.#limits === null) return endless;
+    const { look_ms_per_minute: ms, look_burst_ms: burstMs } = { ...this.#limits, ...limits };
+    return { perMs: ms / 60_000, burstMs };
   }
 
   #pace({ limits }: Principal, kind: Kind): Pick<Bucket, 'perMs' | 'burst'> {

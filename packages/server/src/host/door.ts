@@ -1,7 +1,8 @@
 import type { LoggedOp, LoneRequest } from '@holdfast/engine/authority';
 import type { Scope, Span, Tree } from '@holdfast/engine/data';
-import type { Refusal, Seq, WriteReply } from '@holdfast/protocol';
-import { refuseReturn, refuseSeq, spanOf, stateAt } from './history.ts';
+import type { Refusal, Rollback, Seq, WriteReply } from '@holdfast/protocol';
+import { refuseSeq, spanOf, stateAt, targetOf } from './history.ts';
+import type { Looker } from '../storage/turn.ts';
 import type { Patrol } from './patrol.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
@@ -15,15 +16,18 @@ type OpenStore = Pick<
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
-  past(seq: Seq): Promise<Tree | Refusal>;
-  /** The same to go back to. */
-  target(seq: Seq): Promise<Tree | Refusal>;
+  past(seq: Seq, looker: Looker): Promise<Tree | Refusal>;
+  /** The same to go back to, as it is asked for. */
+  target(asked: Rollback, looker: Looker): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
-  span(from: Seq, to: Seq): Promise<Span>;
+  span(range: { readonly from: Seq; readonly to: Seq }, looker: Looker): Promise<Span>;
   /** Tells what a scope shows of the log after a seq. */
   tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take' | 'hasTurned'>>;
   /** What a scope shows of the log from a seq down, newest first. */
-  tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
+  tellBackwards(
+    shown: { readonly scope: Scope; readonly from: Seq },
+    looker: Looker,
+  ): AsyncIterable<LoggedOp>;
   /** Calls back, unless it is released, once it hears of nothing any more: its host has stopped, it can be opened anew. */
   onLost(run: () => void): void;
   /** Lets go of the store. */
@@ -58,11 +62,11 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       read: (after, through) => host.read(after, through),
       follow: (follower) => host.follow(follower),
       write: (request) => submit(host, channel, request),
-      past: async (seq) => refuseSeq(host, seq) ?? stateAt(host, seq),
-      target: async (seq) => refuseReturn(host, seq) ?? stateAt(host, seq),
-      span: (from, to) => spanOf(host, from, to),
+      past: async (seq, looker) => refuseSeq(host, seq) ?? stateAt(host, seq, looker),
+      target: (asked, looker) => targetOf(host, asked, looker),
+      span: (range, looker) => spanOf(host, range, looker),
       tell: (scope, after) => Telling.from(host, scope, after),
-      tellBackwards: (scope, from) => tellBackwards(host, scope, from),
+      tellBackwards: (shown, looker) => tellBackwards(host, shown, looker),
       onLost: (run) => forgets.push(stores.onLost(storeId, run)),
       release: () => {
         for (const forget of forgets) forget();

@@ -1,10 +1,15 @@
 import { Span, type Tree } from '@holdfast/engine/data';
-import { type Refusal, refuse, RejectedError, type Seq } from '@holdfast/protocol';
+import { type Refusal, refuse, RejectedError, type Rollback, type Seq } from '@holdfast/protocol';
 import { inTurn } from './looks-back.ts';
 import type { StoreHost } from './store-host.ts';
-import { inParts, turn } from '../storage/turn.ts';
+import { inParts, type Looker, turn } from '../storage/turn.ts';
 
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
+
+/** So many, large as they may be, are gone through within what anybody may look at. */
+const SLICE_OPS = 100;
+/** So many are compared within it. */
+const SLICE_LEAVES = 1000;
 
 /** Why there is no state at this seq (stores.md §13.1.4); null if there is: of a store without ops there is one at 0. */
 export function refuseSeq(store: Past, seq: Seq): Refusal | null {
@@ -19,11 +24,20 @@ export function refuseReturn(store: Past, seq: Seq): Refusal | null {
 }
 
 /** What the ops in (from, to] did, read in turns of the event loop; rejects where the log has forgotten one of them meanwhile. */
-export function spanOf(store: Past, from: Seq, to: Seq): Promise<Span> {
-  return inTurn(store, () => readSpan(store, from, to));
+export async function spanOf(store: Past, range: Range, looker: Looker): Promise<Span> {
+  await entering(looker, range);
+  return inTurn(store, () => readSpan(store, range, looker), looker);
 }
 
-async function readSpan(store: Past, from: Seq, to: Seq): Promise<Span> {
+/** From exclusive to inclusive. */
+type Range = { readonly from: Seq; readonly to: Seq };
+
+/** Before it is its turn: those whose turn it is are not to wait for who waits for one. */
+async function entering(looker: Looker, { from, to }: Range): Promise<void> {
+  if (to - from > SLICE_OPS) await looker.enter();
+}
+
+async function readSpan(store: Past, { from, to }: Range, looker: Looker): Promise<Span> {
   const span = new Span();
   for (let at = from; at < to;) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the log
@@ -33,7 +47,7 @@ async function readSpan(store: Past, from: Seq, to: Seq): Promise<Span> {
     for (const op of ops) if (op.seq <= to) span.take(op);
     at = last.seq;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    await turn();
+    await looker.wait(turn());
   }
   return span;
 }
@@ -50,20 +64,41 @@ const sought = new WeakMap<Past, Map<Seq, Promise<Tree>>>();
  * The state at a seq that {@link refuseSeq} lets pass, at the cost of the ops since (stores.md §13.1.4), for all together who
  * ask for it meanwhile: it is to be read only.
  */
-export function stateAt(store: Past, seq: Seq): Promise<Tree> {
+export async function stateAt(store: Past, seq: Seq, looker: Looker): Promise<Tree> {
+  await entering(looker, { from: seq, to: store.view().seq });
   const own = sought.get(store) ?? new Map<Seq, Promise<Tree>>();
   sought.set(store, own);
-  const state = own.get(seq) ?? goBack(store, seq).finally(() => own.delete(seq));
+  const known = own.get(seq);
+  if (known !== undefined) return looker.wait(known);
+  const state = goBack(store, seq, looker).finally(() => own.delete(seq));
   own.set(seq, state);
   return state;
 }
 
-function goBack(store: Past, seq: Seq): Promise<Tree> {
-  return inTurn(store, async () => {
+/**
+ * The state that a store is to go back to, or why it cannot. What differs from it is decided at one go, while all who write
+ * to the store wait: who asks for that is let in, too, where there is much to compare.
+ */
+export async function targetOf(
+  store: Past,
+  { path, toSeq }: Rollback,
+  looker: Looker,
+): Promise<Tree | Refusal> {
+  const refusal = refuseReturn(store, toSeq);
+  if (refusal !== null) return refusal;
+  const target = await stateAt(store, toSeq, looker);
+  const leavesIn = (tree: Tree): number => (path === null ? tree.size : tree.count(path));
+  if (leavesIn(target) + leavesIn(store.view().tree) > SLICE_LEAVES) await looker.enter();
+  return target;
+}
+
+function goBack(store: Past, seq: Seq, looker: Looker): Promise<Tree> {
+  const look = async (): Promise<Tree> => {
     const { tree, seq: head } = store.view();
     const past = tree.fork();
-    const span = await readSpan(store, seq, head);
-    await inParts(span.rewinding(past));
+    const span = await readSpan(store, { from: seq, to: head }, looker);
+    await inParts(span.rewinding(past), () => looker.wait(turn()));
     return past;
-  });
+  };
+  return inTurn(store, look, looker);
 }

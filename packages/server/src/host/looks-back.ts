@@ -1,3 +1,4 @@
+import type { Looker } from '../storage/turn.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** As many as go on side by side: each holds a state of its own, or what differs from one. */
@@ -11,12 +12,13 @@ const looks = new WeakMap<Pick<StoreHost, 'view'>, Looks>();
 export async function inTurn<T>(
   store: Pick<StoreHost, 'view'>,
   look: () => Promise<T>,
+  looker: Pick<Looker, 'wait'>,
 ): Promise<T> {
   const own = looks.get(store) ?? { running: 0, waiting: [] };
   looks.set(store, own);
   // Whoever ends hands its place on.
   if (own.running < LOOKS_MAX) own.running += 1;
-  else await new Promise<void>((resolve) => own.waiting.push(resolve));
+  else await looker.wait(new Promise<void>((resolve) => own.waiting.push(resolve)));
   try {
     return await look();
   } finally {

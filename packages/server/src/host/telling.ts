@@ -4,7 +4,7 @@ import { Retelling, veilOver } from '@holdfast/engine/gate';
 import { type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { refuseSeq, stateAt } from './history.ts';
 import type { StoreHost } from './store-host.ts';
-import { turn } from '../storage/turn.ts';
+import { type Looker, unbound } from '../storage/turn.ts';
 
 const WINDOW = 1000;
 /** A look at the last few ops reads no more than that; each window is twice as large as the one before… */
@@ -65,14 +65,14 @@ export class Telling {
 async function pastAt(store: Past, seq: Seq): Promise<Tree> {
   const refusal = refuseSeq(store, seq);
   if (refusal !== null) throw RejectedError.from(refusal);
-  return stateAt(store, seq);
+  return stateAt(store, seq, unbound);
 }
 
 /** What a scope shows of the log from a seq down to the oldest that is retained, newest first, read in windows from behind. */
 export async function* tellBackwards(
   store: Past,
-  scope: Scope,
-  from: Seq,
+  { scope, from }: { readonly scope: Scope; readonly from: Seq },
+  looker: Looker,
 ): AsyncGenerator<LoggedOp, void, undefined> {
   const veil = veilOver(scope);
   const { oldestSeq } = store.standing();
@@ -80,7 +80,7 @@ export async function* tellBackwards(
   let size = FIRST_WINDOW;
   for (let to = from; to >= oldestSeq;) {
     // oxlint-disable-next-line no-await-in-loop -- window by window
-    const { ops, reads } = await windowBefore(store, to, { oldestSeq, size });
+    const { ops, reads } = await windowBefore(store, to, { oldestSeq, size, looker });
     size = reads > READS_PER_WINDOW ? Math.ceil(size / 2) : Math.min(size * 2, WINDOW);
     const [first] = ops;
     if (first === undefined) return;
@@ -89,15 +89,15 @@ export async function* tellBackwards(
       seen = scope.isWhole ? ops : ops.flatMap((op) => project(op, scope) ?? []);
     } else {
       // oxlint-disable-next-line no-await-in-loop -- once, for the newest window
-      const end: Tree = state ?? (await stateAfter(store, ops));
+      const end: Tree = state ?? (await stateAfter(store, ops, looker));
       state = rewound(end, ops);
       const isNow = ops.at(-1)?.seq === store.view().seq;
       seen = new Retelling(scope, veil, state).take(ops, isNow ? end : null);
     }
     for (const op of seen.toReversed()) if (op.seq <= to) yield op;
-    // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    await turn();
     to = first.seq - 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (to >= oldestSeq) await looker.rest();
   }
 }
 
@@ -108,13 +108,13 @@ type Part = { readonly ops: readonly LoggedOp[]; readonly reads: number };
 async function windowBefore(
   store: Past,
   to: Seq,
-  window: { readonly oldestSeq: Seq; readonly size: number },
+  window: { readonly oldestSeq: Seq; readonly size: number; readonly looker: Looker },
 ): Promise<Part> {
-  const { oldestSeq } = window;
+  const { oldestSeq, looker } = window;
   for (let { size } = window; ; size *= 2) {
     const start = Math.max(oldestSeq - 1, to - size);
     // oxlint-disable-next-line no-await-in-loop -- more of it only where a commit is larger
-    const { ops, reads } = await readAll(store, start, to);
+    const { ops, reads } = await readAll(store, { from: start, to }, looker);
     const [first] = ops;
     if (first?.seq !== start + 1) return { ops: [], reads };
     const { tx } = first;
@@ -125,12 +125,16 @@ async function windowBefore(
   }
 }
 
-async function readAll(store: Past, after: Seq, to: Seq): Promise<Part> {
+async function readAll(
+  store: Past,
+  { from, to }: { readonly from: Seq; readonly to: Seq },
+  looker: Looker,
+): Promise<Part> {
   const ops: LoggedOp[] = [];
   let reads = 0;
-  for (let at = after; at < to; reads += 1) {
+  for (let at = from; at < to; reads += 1) {
     // oxlint-disable-next-line no-await-in-loop -- large ones come in several parts, and others want their turn in between
-    if (reads > 0) await turn();
+    if (reads > 0) await looker.rest();
     // oxlint-disable-next-line no-await-in-loop -- part by part
     const part = await store.read(at, to);
     ops.push(...part);
@@ -141,10 +145,10 @@ async function readAll(store: Past, after: Seq, to: Seq): Promise<Part> {
   return { ops, reads };
 }
 
-async function stateAfter(store: Past, ops: readonly LoggedOp[]): Promise<Tree> {
+async function stateAfter(store: Past, ops: readonly LoggedOp[], looker: Looker): Promise<Tree> {
   const { tree, seq: head } = store.view();
   const last = ops.at(-1)?.seq ?? head;
-  return last === head ? tree : stateAt(store, last);
+  return last === head ? tree : stateAt(store, last, looker);
 }
 
 /** The state before some ops; the one after them stays. */

@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
-import { type Principal, rightsOf } from '../access/index.ts';
+import { type Look, type Principal, rightsOf } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
@@ -24,6 +24,8 @@ export type Wanted = {
   readonly forced?: boolean;
   /** The request was charged for what came before the commit. */
   readonly isPaid?: boolean;
+  /** What it takes to decide it counts as looked at. */
+  readonly look?: Look;
 };
 
 /** The answer, and whether it is that of an earlier request with the same key. */
@@ -121,12 +123,13 @@ export class Committer {
   }
 
   async #write(store: OpenStore, wanted: Wanted, id: RequestId): Promise<WriteReply | Refusal> {
-    const { principal, request, forced = false, isPaid = false } = wanted;
+    const { principal, request, forced = false, isPaid = false, look } = wanted;
     const files = await this.#judge(store, { principal, request });
+    const rate = this.#deps.rates.write(principal, isPaid ? 0 : costOf(request));
     const reply = await store.write({
       ...id,
       ...this.#askingOf(store, wanted),
-      rate: this.#deps.rates.write(principal, isPaid ? 0 : costOf(request)),
+      rate: look?.counting(rate) ?? rate,
       files,
       fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,

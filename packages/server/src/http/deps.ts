@@ -7,6 +7,7 @@ import type {
   Limits,
   Path,
   Refusal,
+  Rollback,
   Seq,
   StoreName,
   WriteReply,
@@ -17,6 +18,7 @@ import type { Files } from '../files/index.ts';
 import type { OAuthOptions } from './mcp/oauth.ts';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
+import type { Looker } from '../storage/turn.ts';
 import type { Webhooks } from '../webhooks/index.ts';
 import type { Site } from './site-options.ts';
 
@@ -94,15 +96,18 @@ export type OpenStore = {
   /** Calls back, unless it is released, once it hears of nothing any more. */
   onLost(run: () => void): void;
   /** The state at a seq, or why there is none (stores.md §13.1.4). */
-  past(seq: Seq): Promise<Tree | Refusal>;
-  /** The same to go back to. */
-  target(seq: Seq): Promise<Tree | Refusal>;
+  past(seq: Seq, looker: Looker): Promise<Tree | Refusal>;
+  /** The same to go back to, as it is asked for. */
+  target(asked: Rollback, looker: Looker): Promise<Tree | Refusal>;
   /** What the ops in (from, to] did. */
-  span(from: Seq, to: Seq): Promise<Span>;
+  span(range: { readonly from: Seq; readonly to: Seq }, looker: Looker): Promise<Span>;
   /** Tells what a scope shows of the log after a seq: it takes in whole commits (records.md §17). */
   tell(scope: Scope, after: Seq): Promise<Teller>;
   /** What a scope shows of the log from a seq down, newest first. */
-  tellBackwards(scope: Scope, from: Seq): AsyncIterable<LoggedOp>;
+  tellBackwards(
+    shown: { readonly scope: Scope; readonly from: Seq },
+    looker: Looker,
+  ): AsyncIterable<LoggedOp>;
   release(): void;
 };
 
@@ -188,5 +193,8 @@ export type HttpDeps = {
   /** What is open now. */
   readonly figures: () => ServerFigures;
   /** The figures of a store, as far as the principal may read. */
-  readonly statusOf: (storeId: string, principal: Principal) => Promise<StoreFigures>;
+  readonly statusOf: (
+    storeId: string,
+    asker: { readonly principal: Principal; readonly looker: Looker },
+  ) => Promise<StoreFigures>;
 };

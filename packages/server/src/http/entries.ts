@@ -80,7 +80,9 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
       atSeq === undefined
         ? readableIn(deps, principal, store)
         : readableThen(deps, principal, { store, past: tree });
-    return readAt({ store, scopeOf, path }, atSeq);
+    return deps.rates.looking(principal, row.id, (looker) =>
+      readAt({ store, scopeOf, path, looker }, atSeq),
+    );
   });
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });

@@ -11,6 +11,7 @@ import {
 import type { Range, Scope, Tree } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
+import type { Looker } from '../storage/turn.ts';
 import { answerJson } from './answer-json.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidParam, Problem } from './errors.ts';
@@ -18,7 +19,7 @@ import { identify, needScope, readableIn, readableThen } from './identify.ts';
 import { treeAt } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
-import { turn, TURN_LEAVES } from './turns.ts';
+import { TURN_LEAVES } from './turns.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -50,7 +51,7 @@ type Query = {
 };
 
 /** A state, and what of it whoever asks may read. */
-type Seen = { readonly tree: Tree; readonly scope: Scope };
+type Seen = { readonly tree: Tree; readonly scope: Scope; readonly looker: Looker };
 
 type Page = { readonly items: readonly unknown[]; readonly next_cursor: string | null };
 
@@ -62,21 +63,23 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'entries:read');
     const query = readQuery(c, deps);
     const atSeq = c.req.query('at_seq');
-    const seen = await deps.withStore(row.id, async (store) => {
-      const tree = await treeAt(store, atSeq);
-      const scope =
-        atSeq === undefined
-          ? readableIn(deps, principal, store)
-          : readableThen(deps, principal, { store, past: tree });
-      return { tree, scope };
+    const list = query.select === 'prefixes' ? listPrefixes : listLeaves;
+    const told = await deps.rates.looking(principal, row.id, async (looker) => {
+      const seen = await deps.withStore(row.id, async (store) => {
+        const tree = await treeAt(store, atSeq, looker);
+        const scope =
+          atSeq === undefined
+            ? readableIn(deps, principal, store)
+            : readableThen(deps, principal, { store, past: tree });
+        return { tree, scope };
+      });
+      return list({ ...seen, looker }, query);
     });
-    const isFolder = query.select === 'prefixes';
-    const told = await (isFolder ? listPrefixes(seen, query) : listLeaves(seen, query));
     return answerJson(c, told, deps);
   });
 }
 
-async function listLeaves({ tree, scope }: Seen, query: Query): Promise<Page> {
+async function listLeaves({ tree, scope, looker }: Seen, query: Query): Promise<Page> {
   const { pattern, range, order, after, select } = query;
   const items: Entry[] = [];
   const place = new Place(query);
@@ -84,7 +87,7 @@ async function listLeaves({ tree, scope }: Seen, query: Query): Promise<Page> {
   for (const entry of tree.entries({ ...behind(range, after, order), order })) {
     passed += 1;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (passed % TURN_LEAVES === 0) await turn();
+    if (passed % TURN_LEAVES === 0) await looker.rest();
     if (pattern !== null && !matches(pattern, segmentsOf(entry.path))) continue;
     if (!scope.covers(entry.path)) continue;
     const isTaken = place.takes(select === 'keys' ? entry.path : entry);
@@ -144,7 +147,7 @@ class Place {
 
 /** Every next segment below a folder once: from each leaf the walk leaps over what shares its prefix. */
 async function prefixesOf(
-  { tree, scope }: Seen,
+  { tree, scope, looker }: Seen,
   base: readonly string[],
 ): Promise<readonly Path[]> {
   const found: Path[] = [];
@@ -153,7 +156,7 @@ async function prefixesOf(
   for (let range: Range = under; ;) {
     passed += 1;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (passed % TURN_LEAVES === 0) await turn();
+    if (passed % TURN_LEAVES === 0) await looker.rest();
     const [leaf] = tree.entries(range);
     if (leaf === undefined) return found;
     const segments = segmentsOf(leaf.path);

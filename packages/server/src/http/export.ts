@@ -1,6 +1,7 @@
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
+import type { Looker } from '../storage/turn.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidParam } from './errors.ts';
 import { queryOf } from './query.ts';
@@ -11,7 +12,7 @@ import { identify, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
-import { turn, TURN_LEAVES } from './turns.ts';
+import { TURN_LEAVES } from './turns.ts';
 
 const parameters = new Set(['format']);
 const formats: ReadonlySet<string> = new Set(['jsonl', 'sqlite', 'tar']);
@@ -49,7 +50,9 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
     _header: true,
     store: row.name,
     seq,
-    entry_count: await countOf(tree, scope),
+    entry_count: await deps.rates.looking(principal, row.id, (looker) =>
+      countOf({ tree, scope, looker }),
+    ),
     path_schema_version: 3,
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
@@ -68,13 +71,21 @@ function answer(
   });
 }
 
-async function countOf(tree: Tree, scope: Scope): Promise<number> {
+async function countOf({
+  tree,
+  scope,
+  looker,
+}: {
+  readonly tree: Tree;
+  readonly scope: Scope;
+  readonly looker: Looker;
+}): Promise<number> {
   let count = 0;
   let passed = 0;
   for (const entry of entriesIn(tree, scope)) {
     passed += 1;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (passed % TURN_LEAVES === 0) await turn();
+    if (passed % TURN_LEAVES === 0) await looker.rest();
     if (entry !== null && entry.type !== 'lease') count += 1;
   }
   return count;

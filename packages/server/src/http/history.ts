@@ -23,7 +23,7 @@ import {
 } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
-import type { Principal } from '../access/index.ts';
+import type { Look, Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { answerJson } from './answer-json.ts';
 import { noteAct } from './audit.ts';
@@ -58,10 +58,13 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       const isRepeat = await committer.isRepeat(c, row, { principal, print });
       // Before there is a look at the log, which may be long.
       if (!isRepeat) chargeWrite(deps, c, principal);
-      return deps.withStore(row.id, async (store) => {
-        const request = isRepeat ? answered : await rollbackOf(body, { store, deps });
-        return committer.commit(c, store, { principal, request, same, isPaid: true });
-      });
+      return deps.rates.looking(principal, row.id, (look) =>
+        deps.withStore(row.id, async (store) => {
+          const request = isRepeat ? answered : await rollbackOf(body, { store, deps, look });
+          const wanted = { principal, request, same, isPaid: true, look };
+          return look.wait(committer.commit(c, store, wanted));
+        }),
+      );
     };
     const asked = { of: [row.id, deviceOf(c, principal), principal.subject], print };
     const outcome = await keepNothing(c, deps, { ...asked, run: rollBack });
@@ -127,19 +130,23 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
   needScope(principal, 'entries:read');
   const { from_seq: since, to_seq: until } = queryOf(c, parameters);
   const from = seqOf(since, 'from_seq');
-  return deps.withStore(row.id, async (store) => {
+  const tell = async (store: OpenStore, look: Look): Promise<Response> => {
     const { head, oldestSeq } = store.standing();
     const to = until === undefined ? head : seqOf(until, 'to_seq');
     if (from > to || to > head) throw invalidParam(`It must be from_seq <= to_seq <= ${head}.`);
     if (from < oldestSeq - 1) {
       throw new Problem(409, 'compacted', { earliest_available: oldestSeq - 1 });
     }
-    const span = await store.span(from, to);
-    const ends = await endsOf(deps, principal, { store, span, to });
-    const changed = await inParts(span.changing());
-    const changes = ends === null ? changed : await inParts(changesSeen(changed, ends));
+    const rest = (): Promise<void> => look.rest();
+    const span = await store.span({ from, to }, look);
+    const ends = await endsOf(deps, principal, { store, span, to, look });
+    const changed = await inParts(span.changing(), rest);
+    const changes = ends === null ? changed : await inParts(changesSeen(changed, ends), rest);
     return answerJson(c, { from_seq: from, to_seq: to, changes: toldOf(changes) }, deps);
-  });
+  };
+  return deps.withStore(row.id, (store) =>
+    deps.rates.looking(principal, row.id, (look) => tell(store, look)),
+  );
 }
 
 /** Changes as HTTP tells them (stores.md §13.2.2). */
@@ -160,19 +167,26 @@ type End = { readonly tree: Tree; readonly scope: Scope };
 
 type Ends = { readonly before: End; readonly after: End; readonly veil: Veil | null };
 
+type Spanned = {
+  readonly store: OpenStore;
+  readonly span: Span;
+  readonly to: Seq;
+  readonly look: Look;
+};
+
 /** null: all may be read, whatever it is. */
 async function endsOf(
   deps: HttpDeps,
   principal: Principal,
-  { store, span, to }: { readonly store: OpenStore; readonly span: Span; readonly to: Seq },
+  { store, span, to, look }: Spanned,
 ): Promise<Ends | null> {
   const byRules = readable(principal);
   const veil = deps.veilOf?.(principal, store) ?? null;
   if (byRules.isWhole && veil === null) return null;
-  const past = await store.past(to);
+  const past = await store.past(to, look);
   if (isRefusal(past)) throw refused(past);
   const start = past.draft();
-  await inParts(span.rewinding(start));
+  await inParts(span.rewinding(start), () => look.rest());
   const endOf = (tree: Tree): End => ({
     tree,
     scope: readableThen(deps, principal, { store, past: tree }),
@@ -210,11 +224,15 @@ function seenAt({ tree, scope }: End, path: Path): Leaf | undefined {
 
 async function rollbackOf(
   body: object,
-  { store, deps }: { readonly store: OpenStore; readonly deps: HttpDeps },
+  {
+    store,
+    deps,
+    look,
+  }: { readonly store: OpenStore; readonly deps: HttpDeps; readonly look: Look },
 ): Promise<RollbackRequest | Refusal> {
   const asked = readRollback(body, deps.limits);
   if (isRefusal(asked)) return asked;
   if (store.archived) return refuse('store_archived');
-  const target = await store.target(asked.toSeq);
+  const target = await store.target(asked, look);
   return isRefusal(target) ? target : { op: 'rollback', ...asked, target };
 }

@@ -10,6 +10,7 @@ import {
 } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
+import type { Look } from '../access/index.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam } from './errors.ts';
 import { identify, needScope, readable, readableIn } from './identify.ts';
@@ -53,27 +54,28 @@ export function routeLog(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'audit:read');
     const paging = readPaging(c);
     readFilter(c, readable(principal), deps.limits);
-    return deps.withStore(row.id, async (store) => {
-      const filter = readFilter(c, readableIn(deps, principal, store), deps.limits);
-      return c.json(
-        paging.kind === 'page'
-          ? await pageOf(store, filter, paging)
-          : await before(store, filter, paging),
-      );
-    });
+    return deps.withStore(row.id, (store) =>
+      deps.rates.looking(principal, row.id, async (look) => {
+        const filter = readFilter(c, readableIn(deps, principal, store), deps.limits);
+        const log = { store, look, filter };
+        return c.json(
+          paging.kind === 'page' ? await pageOf(log, paging) : await before(log, paging),
+        );
+      }),
+    );
   });
 }
 
+/** The log of a store as somebody looks through it. */
+type Log = { readonly store: OpenStore; readonly look: Look; readonly filter: Filter };
+
 async function before(
-  store: OpenStore,
-  filter: Filter,
+  { store, look, filter }: Log,
   { seq, limit }: Omit<Extract<Paging, { kind: 'before' }>, 'kind'>,
 ): Promise<{ readonly ops: readonly object[] }> {
   const ops: object[] = [];
-  for await (const op of store.tellBackwards(
-    filter.scope,
-    Math.min(seq - 1, store.standing().head),
-  )) {
+  const from = Math.min(seq - 1, store.standing().head);
+  for await (const op of store.tellBackwards({ scope: filter.scope, from }, look)) {
     const seen = show(op, filter);
     if (seen !== null) ops.push(seen);
     if (ops.length === limit) break;
@@ -82,14 +84,13 @@ async function before(
 }
 
 async function pageOf(
-  store: OpenStore,
-  filter: Filter,
+  log: Log,
   { page, limit }: Extract<Paging, { kind: 'page' }>,
 ): Promise<object> {
   const skipped = (page - 1) * limit;
-  const { ops, total } = isWhole(filter)
-    ? await cutOut(store, filter, { skipped, limit })
-    : await pickOut(store, filter, { skipped, limit });
+  const { ops, total } = isWhole(log.filter)
+    ? await cutOut(log, { skipped, limit })
+    : await pickOut(log, { skipped, limit });
   const pagination = { page, limit, total, total_pages: Math.ceil(total / limit) };
   return { ops, pagination };
 }
@@ -98,17 +99,18 @@ type Page = { readonly ops: readonly object[]; readonly total: number };
 type Cut = { readonly skipped: number; readonly limit: number };
 
 /** Where each op is shown, their seqs tell how many there are, and where a page of them begins. */
-async function cutOut(store: OpenStore, filter: Filter, { skipped, limit }: Cut): Promise<Page> {
-  const { head, oldestSeq } = store.standing();
+async function cutOut(log: Log, { skipped, limit }: Cut): Promise<Page> {
+  const { head, oldestSeq } = log.store.standing();
   const seq = head - skipped + 1;
-  const { ops } = await before(store, filter, { seq, limit });
+  const { ops } = await before(log, { seq, limit });
   return { ops, total: head - oldestSeq + 1 };
 }
 
-async function pickOut(store: OpenStore, filter: Filter, { skipped, limit }: Cut): Promise<Page> {
+async function pickOut({ store, look, filter }: Log, { skipped, limit }: Cut): Promise<Page> {
   const ops: object[] = [];
   let total = 0;
-  for await (const op of store.tellBackwards(filter.scope, store.standing().head)) {
+  const shown = { scope: filter.scope, from: store.standing().head };
+  for await (const op of store.tellBackwards(shown, look)) {
     const seen = show(op, filter);
     if (seen === null) continue;
     if (total >= skipped && ops.length < limit) ops.push(seen);

@@ -1,14 +1,18 @@
 import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { isAncestor, isRefusal, type Leaf, type Path, type Seq } from '@holdfast/protocol';
 
+import type { Looker } from '../storage/turn.ts';
 import type { OpenStore } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
-import { turn } from './turns.ts';
 
 /** The state now, or at the seq that `at_seq` names. */
-export async function treeAt(store: OpenStore, atSeq: string | undefined): Promise<Tree> {
+export async function treeAt(
+  store: OpenStore,
+  atSeq: string | undefined,
+  looker: Looker,
+): Promise<Tree> {
   if (atSeq === undefined) return store.view().tree;
-  const past = await store.past(seqOf(atSeq, 'at_seq'));
+  const past = await store.past(seqOf(atSeq, 'at_seq'), looker);
   if (isRefusal(past)) throw refused(past);
   return past;
 }
@@ -18,14 +22,15 @@ type Asked = {
   readonly path: Path;
   /** What may be read of a state. */
   readonly scopeOf: (tree: Tree) => Scope;
+  readonly looker: Looker;
 };
 
 /** What somebody finds at a path, now or then. */
 export async function readAt(
-  { store, scopeOf, path }: Asked,
+  { store, scopeOf, path, looker }: Asked,
   atSeq: string | undefined,
 ): Promise<Leaf | undefined> {
-  const tree = await treeAt(store, atSeq);
+  const tree = await treeAt(store, atSeq, looker);
   const scope = scopeOf(tree);
   const found = readIn(tree, scope, path);
   if (atSeq === undefined || found?.type !== 'map' || tree.leaf(path) !== undefined) return found;
@@ -37,13 +42,14 @@ export async function readAt(
   const to = Number(atSeq);
   // Nothing below it has changed since: that holds also where the log has forgotten what was removed before.
   const now = store.view().tree.mapRevision(path) ?? Infinity;
-  const revision = now <= to ? now : await lastRemoval(store, path, { from: least, to });
+  const revision =
+    now <= to ? now : await lastRemoval({ store, looker }, path, { from: least, to });
   return { ...found, revision: revision ?? least };
 }
 
 /** A map's revision is that of the last op that removed below it, where none wrote there since (stores.md §1.3.2). */
 async function lastRemoval(
-  store: OpenStore,
+  { store, looker }: Pick<Asked, 'store' | 'looker'>,
   path: Path,
   { from, to }: { readonly from: Seq; readonly to: Seq },
 ): Promise<Seq | null> {
@@ -58,7 +64,7 @@ async function lastRemoval(
     if (end === undefined) break;
     at = end.seq;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    await turn();
+    await looker.rest();
   }
   return last;
 }

@@ -50,7 +50,10 @@ export function routeStores(app: Hono, deps: HttpDeps, acts: Acts): void {
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'stores:read');
-    const figures = readable(await deps.statusOf(row.id, principal), principal);
+    const status = await deps.rates.looking(principal, row.id, (looker) =>
+      deps.statusOf(row.id, { principal, looker }),
+    );
+    const figures = readable(status, principal);
     return c.json({
       ...figures,
       ...describeStore(row, deps.now()),

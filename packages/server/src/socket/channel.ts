@@ -20,7 +20,7 @@ import {
   type Seq,
   type WriteReply,
 } from '@holdfast/protocol';
-import { callerOf, orgOf, refuseScope, type Scope } from '../access/index.ts';
+import { callerOf, refuseScope, type Scope } from '../access/index.ts';
 import { traceparentIn } from '../tracing/index.ts';
 import type { Receiver } from '../host/requests.ts';
 import { Delivery } from './delivery.ts';
@@ -72,7 +72,7 @@ export class StoreChannel implements Receiver {
     this.#delivery = new Delivery(room, port, terms);
     this.#unanswered = new Unanswered(port.outbox);
     this.#number = room.nextNumber();
-    this.#restoring = new Restoring(terms.host, () => this.#foresee());
+    this.#restoring = new Restoring(room, terms, () => this.#foresee());
   }
 
   get storeId(): string {
@@ -141,7 +141,7 @@ export class StoreChannel implements Receiver {
   /** The authority's answer to a submission of this channel. */
   answered(ticket: number, answer: WriteReply | Refusal): void {
     const pushed = this.#unanswered.take(ticket);
-    if (pushed?.rollback && !isRefusal(answer)) this.#note(pushed.rollback);
+    if (pushed?.rollback) this.#restoring.answered(pushed.rollback, answer);
     if (pushed === undefined || this.#closed) return;
     this.#tell(pushed, answer);
     const { first } = this.#unanswered;
@@ -149,6 +149,10 @@ export class StoreChannel implements Receiver {
     while (this.#questions[0] !== undefined && this.#questions[0].after < first) {
       this.#questions.shift()?.ask();
     }
+  }
+
+  lost(): void {
+    this.#restoring.lost();
   }
 
   #tell(pushed: Pushed, answer: WriteReply | Refusal): void {
@@ -237,16 +241,6 @@ export class StoreChannel implements Receiver {
     }
   }
 
-  /** It never rejects: what cannot be noted is reported. */
-  #note({ path, toSeq }: Rollback): void {
-    const { host, principal } = this.#terms;
-    const { subject: actor } = principal;
-    const org = orgOf(host.row.name);
-    const details = { to_seq: toSeq };
-    const act = { act: 'store.rolled_back', org, actor, store: host.row, details } as const;
-    void this.#room.audit.note({ ...act, target: path ?? null });
-  }
-
   /** The op id of a push that the principal may make; null where it is answered already. */
   #admit(slot: number, payload: unknown, scope: Scope): OpId | null {
     const refusal = refuseScope(this.#terms.principal, scope);
@@ -269,7 +263,10 @@ export class StoreChannel implements Receiver {
     const sound =
       prepared instanceof Promise ? prepared.catch((e: unknown) => this.#fault(e)) : prepared;
     this.#turns.take(sound, (ready) => {
-      if (this.#closed) return;
+      if (this.#closed) {
+        if (rollback) this.#restoring.answered(rollback, null);
+        return;
+      }
       const trace = traceparentIn(push.payload);
       host.submit(this.#submission({ ...push, ...ready, ticket }), this, trace);
     });
@@ -297,6 +294,8 @@ export class StoreChannel implements Receiver {
   ): Submission {
     const { dialect, deviceId, host, principal, grants } = this.#terms;
     const slow = (ms: number): void => this.#port.throttle.wait(ms);
+    const cost = costOf(push.request);
+    const rate = this.#room.rates.write(principal, cost, dialect === 3 ? slow : undefined);
     return {
       ticket: push.ticket,
       channel: this.#number,
@@ -308,11 +307,7 @@ export class StoreChannel implements Receiver {
       fingerprint: fingerprint(push.payload),
       principal: principal.subject,
       request: push.request,
-      rate: this.#room.rates.write(
-        principal,
-        costOf(push.request),
-        dialect === 3 ? slow : undefined,
-      ),
+      rate: this.#restoring.counting(push.rollback, rate),
       files: push.files ?? null,
       fileRule: this.#room.files.ruleOf(principal, host.row.id),
       caller: this.#caller,

@@ -3,18 +3,19 @@ import { entriesIn, type Scope } from '@holdfast/engine/data';
 import {
   type Entry,
   isObject,
+  isReason,
   isRefusal,
   readOpStatus,
   readPath,
   type Refusal,
   refuse,
+  RejectedError,
 } from '@holdfast/protocol';
 import { explain, grantsUnder, type Principal, readAsked } from '../access/index.ts';
-import type { Clock } from '../host/clock.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import { tellBackwards } from '../host/telling.ts';
 import type { Storage } from '../storage/port.ts';
-import { turn } from '../storage/turn.ts';
+import { type Looker, turn } from '../storage/turn.ts';
 import { permissions, storeAccess } from './join.ts';
 import type { SocketRoom } from './room.ts';
 import type { ChannelTerms } from './terms.ts';
@@ -25,11 +26,20 @@ const OPS_COUNTED = 10_000;
 const LOOKS_PER_TURN = 1000;
 
 /** The response to `status` (stores.md §7.5). */
-export async function describeStore(room: SocketRoom, terms: ChannelTerms): Promise<object> {
+export async function describeStore(
+  room: SocketRoom,
+  terms: ChannelTerms,
+): Promise<object | Refusal> {
   const { host, principal, grants } = terms;
-  const { expiresAt } = host.row;
+  const { expiresAt, id } = host.row;
+  const figures = await room.rates
+    .looking(principal, id, (looker) =>
+      figuresFor(room, host, { readable: grants?.read ?? null, looker }),
+    )
+    .catch(refusalIn);
+  if (isRefusal(figures)) return figures;
   return {
-    ...(await figuresFor(room, host, grants?.read ?? null)),
+    ...figures,
     expires_at: expiresAt,
     permissions: permissions(principal, grants),
     scopes: [...principal.scopes].toSorted(),
@@ -41,27 +51,35 @@ export async function describeStore(room: SocketRoom, terms: ChannelTerms): Prom
 export async function storeFigures(
   room: FigureRoom & Pick<SocketRoom, 'stores' | 'veilOf'>,
   id: string,
-  principal: Principal,
+  { principal, looker }: { readonly principal: Principal; readonly looker: Looker },
 ): Promise<StoreFigures> {
   const hold = await room.stores.hold(id);
   try {
     const { read } = grantsUnder(principal, room.veilOf?.(principal, hold.host) ?? null);
-    return await figuresFor(room, hold.host, read.isWhole ? null : read);
+    return await figuresFor(room, hold.host, { readable: read.isWhole ? null : read, looker });
   } finally {
     hold.release();
   }
 }
 
-type FigureRoom = Pick<SocketRoom, 'storage' | 'clock'>;
+type FigureRoom = Pick<SocketRoom, 'storage'>;
 
 function figuresFor(
   room: FigureRoom,
   host: StoreHost,
-  readable: Scope | null,
+  { readable, looker }: { readonly readable: Scope | null; readonly looker: Looker },
 ): Promise<StoreFigures> {
   return readable === null || readable.isWhole
-    ? figures(room.storage, host)
-    : visibleFigures(room, host, readable);
+    ? figuresOf(room.storage, host)
+    : visibleFigures(room, host, { readable, looker });
+}
+
+/** The refusal that was thrown; throws anything else. */
+export function refusalIn(error: unknown): Refusal {
+  if (error instanceof RejectedError && isReason(error.code)) {
+    return refuse(error.code, error.details);
+  }
+  throw error;
 }
 
 /** The figures of `status` that do not depend on who asks. */
@@ -85,7 +103,7 @@ type RecentOp = {
   readonly inserted_at: string;
 };
 
-async function figures(storage: Storage, host: StoreHost): Promise<StoreFigures> {
+async function figuresOf(storage: Storage, host: StoreHost): Promise<StoreFigures> {
   const head = await storage.open(host.row.id);
   const oldestSeq = head?.oldestSeq ?? 1;
   const recent = await recentOps(host);
@@ -124,20 +142,20 @@ async function recentOps(host: StoreHost): Promise<readonly RecentOp[]> {
 async function visibleFigures(
   room: FigureRoom,
   host: StoreHost,
-  readable: Scope,
+  { readable, looker }: { readonly readable: Scope; readonly looker: Looker },
 ): Promise<StoreFigures> {
-  const whole = await figures(room.storage, host);
+  const whole = await figuresOf(room.storage, host);
   const from = Math.max(host.head - OPS_COUNTED, whole.oldest_seq - 1);
   const seen: RecentOp[] = [];
   let count = 0;
-  for await (const op of tellBackwards(host, readable, host.head)) {
+  for await (const op of tellBackwards(host, { scope: readable, from: host.head }, looker)) {
     if (op.seq <= from) break;
     count += 1;
     if (seen.length < RECENT_OPS) seen.push(recentOp(op));
   }
   return {
     ...whole,
-    ...(await countSlowly(room.clock, host, readable)),
+    ...(await countSlowly(host, readable, looker)),
     op_count: count,
     db_size_bytes: 0,
     recent_ops: seen,
@@ -145,9 +163,9 @@ async function visibleFigures(
 }
 
 async function countSlowly(
-  clock: Clock,
   host: StoreHost,
   readable: Scope,
+  looker: Looker,
 ): Promise<Pick<StoreFigures, 'entry_count' | 'file_storage_bytes'>> {
   const files = new Map<string, number>();
   let count = 0;
@@ -160,7 +178,7 @@ async function countSlowly(
     looks += entry === null ? LOOKS_PER_TURN : 1;
     if (looks < LOOKS_PER_TURN) continue;
     looks = 0;
-    await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    await looker.rest();
   }
   const bytes = [...files.values()].reduce((sum, size) => sum + size, 0);
   return { entry_count: count, file_storage_bytes: bytes };

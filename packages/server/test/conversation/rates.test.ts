@@ -84,6 +84,59 @@ test('S67 a rollback that is refused for its rate blocks nothing, and passes whe
   expect((await back()).response).toEqual({ store_seq: 5 });
 });
 
+/** A clock by which whatever takes any time at all takes ten milliseconds. */
+function slowClock() {
+  const clock = new VirtualClock();
+  let ahead = 0;
+  return {
+    now: () => clock.now() + (ahead += 10),
+    wall: () => clock.wall(),
+    setTimeout: (run: () => void, ms: number) => clock.setTimeout(run, ms),
+    clearTimeout: (timer: unknown) => clock.clearTimeout(timer),
+    setImmediate: (run: () => void) => clock.setImmediate(run),
+    pass: (ms: number) => void (ahead += ms),
+  };
+}
+
+test('who has the store go back by much again and again is rate_limited, and told when it passes; by little it may (§12.2)', async () => {
+  const clock = slowClock();
+  const here = await world({ clock, rates: { look_ms_per_minute: 600, look_burst_ms: 100 } });
+  const peer = await here.joined();
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, at]));
+  await put(peer, 'many', many);
+  await put(peer, 'few', 1);
+  const back = (path: string) => peer.ask(topic, 'rollback', { path, to_seq: 1 });
+  const refs = Array.from({ length: 20 }, () =>
+    peer.push(topic, 'rollback', { path: 'many', to_seq: 1 }),
+  );
+  const replies = await inOrder(refs, (ref) => peer.reply(ref));
+  expect(replies[0]).toMatchObject({ status: 'ok', response: { noop: true } });
+  expect(new Set(replies.slice(-5).map(reasonOf))).toEqual(new Set(['rate_limited']));
+  expect((await back('few')).status).toBe('ok');
+  const limited = await back('many');
+  clock.pass(Number(limited.response['retry_after_ms']));
+  expect((await back('many')).status).toBe('ok');
+});
+
+test('status tells who may read a part that the server has looked for long enough (§7.5, §12.2)', async () => {
+  const pathRules = [{ pattern: 'k/**', allow: ['read', 'write'] as const }];
+  const here = await world({
+    clock: slowClock(),
+    rates: { look_ms_per_minute: 60, look_burst_ms: 10 },
+    authenticate: async () => ({ ...everything, pathRules }),
+  });
+  const peer = await here.joined();
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, at]));
+  await put(peer, 'k', many);
+  const told: unknown[] = [];
+  for (let each = 0; each < 5; each += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { status, response } = await peer.ask(topic, 'status', {});
+    told.push(status === 'ok' ? response['entry_count'] : response['reason']);
+  }
+  expect([told[0], told.at(-1)]).toEqual([1001, 'rate_limited']);
+});
+
 test('joins beyond their rate are told when to come again', async () => {
   const here = await world({ clock: new VirtualClock(), rates });
   await here.joined({ device: 'a' });

@@ -4,6 +4,7 @@ import { Scope, Tree } from '@holdfast/engine/data';
 import { asGlob, asPath, patternsOf } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { tellBackwards } from '../../src/host/telling.ts';
+import { unbound } from '../../src/storage/turn.ts';
 
 const whole = new Scope(patternsOf([asGlob('**')]));
 
@@ -28,7 +29,7 @@ function logOf(size: number, perRead: number) {
 
 test('who wants the last op of a long log reads the last few', async () => {
   const { store, reads } = logOf(5000, 1000);
-  for await (const { seq } of tellBackwards(store, whole, 5000)) {
+  for await (const { seq } of tellBackwards(store, { scope: whole, from: 5000 }, unbound)) {
     expect(seq).toBe(5000);
     break;
   }
@@ -38,7 +39,7 @@ test('who wants the last op of a long log reads the last few', async () => {
 test('a log is walked through in few reads where its ops are small', async () => {
   const { store, reads } = logOf(20_000, 1000);
   let next = 20_000;
-  for await (const { seq } of tellBackwards(store, whole, next)) {
+  for await (const { seq } of tellBackwards(store, { scope: whole, from: next }, unbound)) {
     expect(seq).toBe(next);
     next -= 1;
   }
@@ -50,7 +51,8 @@ test('where its ops are large a few of them are held at a time, and each read ha
   const { store, reads } = logOf(300, 2);
   const walk = async (): Promise<readonly number[]> => {
     const seqs: number[] = [];
-    for await (const { seq } of tellBackwards(store, whole, 300)) seqs.push(seq);
+    const shown = { scope: whole, from: 300 };
+    for await (const { seq } of tellBackwards(store, shown, unbound)) seqs.push(seq);
     return seqs;
   };
   const walking = walk();

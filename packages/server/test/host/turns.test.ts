@@ -1,10 +1,12 @@
 import { setImmediate as loop } from 'node:timers/promises';
 import { Tree } from '@holdfast/engine/data';
-import { asPath, refuse } from '@holdfast/protocol';
+import { asPath, asStoreName, refuse } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { stateAt } from '../../src/host/history.ts';
 import { inTurn } from '../../src/host/looks-back.ts';
-import { turn } from '../../src/storage/turn.ts';
+import { turn, unbound } from '../../src/storage/turn.ts';
+import { Rates } from '../../src/access/index.ts';
+import { everything } from '../conversation/world.ts';
 import { Restoring } from '../../src/socket/restoring.ts';
 
 test('of those who have much to do one goes on in each turn of the event loop, however many they are', async () => {
@@ -42,7 +44,7 @@ test('two look back in the log of a store at a time, in the order they came; one
     if (each % 3 === 0) throw new Error('forgotten');
     return each;
   };
-  const all = Array.from({ length: 10 }, (_, each) => inTurn(store, () => look(each)));
+  const all = Array.from({ length: 10 }, (_, each) => inTurn(store, () => look(each), unbound));
   const results = await Promise.allSettled(all);
   expect(results.map(({ status }) => status === 'fulfilled')).toEqual(
     results.map((_, each) => each % 3 !== 0),
@@ -63,9 +65,19 @@ test('the rollbacks of a channel look back one after the other, none that would 
     },
   };
   const limited = refuse('rate_limited', { retry_after_ms: 5 });
-  const restoring = new Restoring(store, () => (left > 0 ? null : limited));
-  const asked = { path: null, toSeq: 0 };
-  const first = await Promise.allSettled(Array.from({ length: 5 }, () => restoring.prepare(asked)));
+  const room = { rates: new Rates(null, () => 0), audit: { note: async () => undefined } };
+  const row = {
+    id: 'a',
+    name: asStoreName('demo/main'),
+    status: 'active',
+    incarnation: 'i',
+    insertedAt: 0,
+    expiresAt: null,
+  } as const;
+  const terms = { host: { ...store, row }, principal: everything };
+  const restoring = new Restoring(room, terms, () => (left > 0 ? null : limited));
+  const ask = () => restoring.prepare({ path: null, toSeq: 0 });
+  const first = await Promise.allSettled(Array.from({ length: 5 }, ask));
   expect(first.map((each) => (each.status === 'rejected' ? 'failed' : each.value))).toEqual([
     'failed',
     'failed',
@@ -75,7 +87,7 @@ test('the rollbacks of a channel look back one after the other, none that would 
   ]);
   left = 2;
   restoring.end();
-  expect(await restoring.prepare(asked)).toMatchObject({ code: 'unavailable' });
+  expect(await ask()).toMatchObject({ code: 'unavailable' });
   expect(reads).toBe(2);
 });
 
@@ -94,7 +106,7 @@ test('the way back to a state far in the past is gone in turns, however many lea
     standing: () => ({ head: leaves, oldestSeq: 1 }),
     read: async () => log.slice(1),
   };
-  const looking = stateAt(store, 1);
+  const looking = stateAt(store, 1, unbound);
   let past: Tree | null = null;
   let turns = 0;
   for (; past === null; turns += 1) {
@@ -122,7 +134,8 @@ test('those who go back to one seq at one time share a look at the log; who come
       return [{ ...op, ...of }];
     },
   };
-  const look = () => Promise.allSettled(Array.from({ length: 20 }, () => stateAt(store, 0)));
+  const look = () =>
+    Promise.allSettled(Array.from({ length: 20 }, () => stateAt(store, 0, unbound)));
   expect(new Set((await look()).map(({ status }) => status))).toEqual(new Set(['rejected']));
   expect(reads).toBe(1);
   isDamaged = false;

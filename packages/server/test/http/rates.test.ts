@@ -11,6 +11,8 @@ const rates = {
   reads_per_minute: 50,
   read_burst: 50,
   joins_per_minute: 10,
+  look_ms_per_minute: 6000,
+  look_burst_ms: 5000,
 };
 
 async function open(changes = {}) {

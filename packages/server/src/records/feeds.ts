@@ -27,8 +27,10 @@ export type FeedMessage =
 
 /** One key, as one viewer has it. */
 export type Feed = {
-  /** What is there, measured by what the viewer has. */
-  answer(asked: HandshakeRequest): HandshakeAnswer;
+  /** What is there, measured by what the viewer has; `of`: of what the seq is that it is at. */
+  answer(asked: HandshakeRequest, of: 'object' | 'store'): HandshakeAnswer;
+  /** Whether something may be hidden from the viewer. */
+  readonly isPart?: boolean;
   /** Where something may be hidden from the viewer: asks the rules anew, which change without a commit, and tells what is new. */
   readonly recheck?: () => void;
   release(): void;
@@ -119,7 +121,8 @@ export class Feeds {
     listeners.add(ref.path, listener);
     let isLive = true;
     return {
-      answer: (asked) => object.answer(asked),
+      answer: (asked, of) => object.answer(asked, of),
+      isPart: isBounded,
       ...(veil !== null && {
         recheck: () => {
           state = store.view().tree;
@@ -206,7 +209,7 @@ class ObjectFeed {
     this.#of = of;
   }
 
-  answer(asked: HandshakeRequest): HandshakeAnswer {
+  answer(asked: HandshakeRequest, of: 'object' | 'store' = 'object'): HandshakeAnswer {
     const { store, look } = this.#of;
     const { key } = asked;
     const { tree, seq } = store.view();
@@ -221,20 +224,24 @@ class ObjectFeed {
       return { key, type: 'gone', incarnation: store.row.incarnation, sequence: seq };
     }
     this.#sequence = sequence;
-    return this.#skew(asked, visible) ?? this.#snapshot(asked, visible, seq);
+    return this.#skew(asked, visible) ?? this.#snapshot(asked, visible, { head: seq, of });
   }
 
-  #snapshot(asked: HandshakeRequest, sight: Visible, head: number): HandshakeAnswer {
+  #snapshot(
+    asked: HandshakeRequest,
+    sight: Visible,
+    { head, of }: { readonly head: number; readonly of: 'object' | 'store' },
+  ): HandshakeAnswer {
     const { key, sequence: has = -1 } = asked;
-    const { readable, store } = this.#of;
+    const { store } = this.#of;
     const { view, sequence } = sight;
     this.#view = view;
     const envelope = this.#envelope(sight);
-    // Of whom something may be hidden, only the view that it names is known, or what it has from a page.
-    const isKnown = readable === null || isAsRendered(asked, envelope);
-    const known = asked.view ?? (isKnown ? view : null);
     const isUpTo = asked.incarnation === store.row.incarnation && has >= sequence && has <= head;
-    if (isUpTo && known === view) return { key, view, type: 'current' };
+    // Whoever has later than the last of it was told that it is gone, or of another part.
+    const isThat = isUpTo && (of === 'store' || has === sequence);
+    const isSame = isThat && this.#viewAt(asked, envelope, view) === view;
+    if (isSame) return { key, view, type: 'current' };
     // It would not take what is no newer than what it has.
     const isReset = isUpTo || (asked.view !== undefined && asked.view !== view);
     return {
@@ -244,6 +251,15 @@ class ObjectFeed {
       envelope,
       ...(isReset && { reset: true }),
     };
+  }
+
+  /**
+   * The view that somebody has: of whom something may be hidden, only the one that it names is known, or what it has from a
+   * page; null: not known.
+   */
+  #viewAt(asked: HandshakeRequest, envelope: Envelope, view: string): string | null {
+    if (asked.view !== undefined) return asked.view;
+    return this.#of.readable === null || isAsRendered(asked, envelope) ? view : null;
   }
 
   /** Rules say otherwise by now, though nothing was committed. */

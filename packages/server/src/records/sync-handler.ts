@@ -152,7 +152,14 @@ class Desk {
     const answers = await this.#answers(asked, feeds);
     if (this.#isOver) return new Response(null, { status: 499 });
     if (isHandshake) return Response.json({ answers: encodeExact(answers) });
+    const hidden = this.#feeds.flatMap(({ key, feed }) => (feed.isPart === true ? [key] : []));
+    this.#cursor.reads(answers, hidden);
     return this.#stream(answers);
+  }
+
+  /** Of what the seqs are that it was asked to go on from. */
+  get #extent(): 'object' | 'store' {
+    return this.#asked.request.method === 'GET' ? 'store' : 'object';
   }
 
   /** Lets go of everything; what comes later is ignored. */
@@ -233,7 +240,9 @@ class Desk {
 
   #deny(key: string): void {
     if (this.#isOver || this.#denied.has(key)) return;
-    this.#say(key, { answer: { key, type: 'denied', reason: 'denied' } });
+    const answer = { key, type: 'denied', reason: 'denied' } as const;
+    this.#cursor.hides(key);
+    this.#send({ text: frame('answer', answer), id: () => this.#cursor.id });
     this.#denied.add(key);
     for (const each of this.#feeds) if (each.key === key) each.feed.release();
   }
@@ -255,7 +264,7 @@ class Desk {
       else if (feed !== null) this.#feeds.push({ key, feed });
       if (feed === null) answers.push({ key, type: 'denied', reason: 'not_found' });
       // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
-      else answers.push(await this.#projected(key, feed.answer(asked)));
+      else answers.push(await this.#projected(key, feed.answer(asked, this.#extent)));
     }
     return answers;
   }
@@ -317,9 +326,9 @@ class Desk {
 
   /** An id says that all up to there has left, so none is told while something of it, such as the rest of a commit, has not. */
   #enqueue({ text, id }: Piece): void {
-    const reached = id?.();
+    const reached = id?.() ?? '';
     const isAll = this.#unsaid === 0 && (this.#early ?? []).length === 0;
-    const end = reached === undefined || !isAll ? '\n' : `id: ${reached}\n\n`;
+    const end = reached === '' || !isAll ? '\n' : `id: ${reached}\n\n`;
     this.#controller?.enqueue(new TextEncoder().encode(text + end));
     this.#arm();
   }
@@ -352,15 +361,14 @@ class Desk {
 
   /** The answers, that they are all, and what has come meanwhile. */
   *#beginning(answers: readonly HandshakeAnswer[]): Generator<Piece, void, undefined> {
-    let id = '';
     for (const answer of answers) {
       const { key } = answer;
-      if (answer.type === 'snapshot') id = this.#cursor.passed(key, answer.envelope);
+      if (answer.type === 'snapshot') this.#cursor.passed(key, answer.envelope);
       const isDenied = this.#denied.has(key);
       const told = isDenied ? { key, type: 'denied', reason: 'denied' } : answer;
       yield { text: frame('answer', encodeExact(told)) };
     }
-    yield { text: frame('ready', {}), ...(id !== '' && { id: () => id }) };
+    yield { text: frame('ready', {}), id: () => this.#cursor.id };
     const early = this.#early ?? [];
     for (let piece = early.shift(); piece !== undefined; piece = early.shift()) {
       this.#earlyLength -= piece.text.length;

@@ -2,6 +2,8 @@ import type { WebSocket } from 'ws';
 
 /** Where a socket may be idle for less than twice as long, it is pinged twice in that time. */
 const PING_MS_MAX = 25_000;
+/** So many may wait at once, more than a socket has channels: who never answers has nothing more kept of it. */
+const WAITING_MAX = 1000;
 
 /** The pings of one socket that wait for their pong. Each has a payload of its own, so that no other pong passes for it. */
 export class Pings {
@@ -30,6 +32,7 @@ export class Pings {
   ping(): Promise<boolean> {
     this.#last += 1;
     const number = this.#last;
+    if (this.#waiting.size === WAITING_MAX) this.#giveUpFirst();
     const pong = new Promise<boolean>((resolve) => this.#waiting.set(number, resolve));
     this.#socket.ping(String(number));
     return pong;
@@ -39,6 +42,14 @@ export class Pings {
   end(): void {
     for (const resolve of this.#waiting.values()) resolve(false);
     this.#waiting.clear();
+  }
+
+  #giveUpFirst(): void {
+    for (const [number, resolve] of this.#waiting) {
+      this.#waiting.delete(number);
+      resolve(false);
+      return;
+    }
   }
 
   /** A peer may answer only the latest of several pings (RFC 6455 §5.5.3): it has read the earlier ones too. */

@@ -7,7 +7,7 @@ import { Shares } from './shares.ts';
 import { likenessOf } from './repeats.ts';
 import { overloaded, turnAway } from './turn.ts';
 import type { Instant, LoggedOp, Submission } from './types.ts';
-import { type Channel, keyOf, Work } from './work.ts';
+import { type Channel, keyOf, Twins, Work } from './work.ts';
 
 /** How often something is asked anew because the state has changed since (records.md §11.3). */
 const rerunsMax = 3;
@@ -145,7 +145,8 @@ export class Pending {
   land({ deviceId, clientOpId }: LoggedOp): void {
     if (this.#open.size === 0) return;
     const work = this.#open.get(keyOf({ deviceId, opId: clientOpId }));
-    if (work !== undefined) for (const each of work.twins ?? [work]) each.landed = true;
+    if (work?.twins) work.twins.land(this.#arrivals);
+    else work?.land();
   }
 
   left(channel: number): void {
@@ -164,24 +165,24 @@ export class Pending {
       this.#open.set(work.key, work);
       return;
     }
-    twin.twins ??= new Set([twin]);
-    work.twins = twin.twins.add(work);
+    work.twins = twin.twins ??= new Twins(twin);
+    work.twins.add(work);
   }
 
   #part(work: Work): void {
     const { outcome, twins } = work;
     twins?.delete(work);
     if (outcome !== null && isRefusal(outcome)) this.#tell(work, outcome);
-    else for (const twin of twins ?? []) twin.landed = true;
+    else twins?.land(this.#arrivals);
     if (this.#open.get(work.key) !== work) return;
-    const [next] = twins ?? [];
+    const [next] = twins?.works ?? [];
     if (next === undefined) this.#open.delete(work.key);
     else this.#open.set(work.key, next);
   }
 
   /** Those that came before it and are not decided yet must not be committed any more: who sent them is told of the refusal. */
   #tell({ twins, arrival, submission }: Work, refusal: Refusal): void {
-    for (const twin of twins ?? []) {
+    for (const twin of twins?.works ?? []) {
       if (twin.arrival > arrival) break;
       if (likenessOf(twin.submission, submission) === 'same') twin.told = refusal;
     }

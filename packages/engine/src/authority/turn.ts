@@ -60,12 +60,17 @@ export function takeTurn<Verdict extends Outcome | Consult>(
     channel.block = work.before;
     return outcome;
   }
-  work.outcome = outcome;
+  settle(work, outcome);
   const isFirst = submission.blocks === true && channel.block === null;
   if (isFirst && isRefusal(outcome) && passes(outcome)) {
     channel.block = { opId: work.barred ?? submission.opId, until: now + retryAfter(outcome) };
   }
   return outcome;
+}
+
+function settle(work: Work, outcome: Outcome): void {
+  work.outcome = outcome;
+  if (!isRefusal(outcome) || !passes(outcome)) work.twins?.decide(work);
 }
 
 /** Undoes turns: they are taken again, or their requests refused. */
@@ -75,6 +80,7 @@ export function takeBack(works: readonly Work[]): void {
     if (work === undefined) continue;
     work.channel.block = work.before;
     work.outcome = null;
+    work.twins?.undo();
   }
 }
 
@@ -94,8 +100,7 @@ function repeatedSince({ submission, records }: Work): Outcome | null {
 /** The same, of others that are open; those that came later have not had their turn yet. */
 function repeatedNow(work: Work): Outcome | null {
   let refusal: Outcome | null = null;
-  for (const twin of work.twins ?? []) {
-    if (twin === work) break;
+  for (const twin of work.twins?.decided ?? []) {
     const outcome = outcomeBy(twin, work);
     if (outcome !== null && !isRefusal(outcome)) return outcome;
     refusal ??= outcome;
@@ -103,9 +108,9 @@ function repeatedNow(work: Work): Outcome | null {
   return refusal;
 }
 
-/** What one that is open says of another of its id that came later. An id is not taken by what is refused. */
+/** What one that is open, and whose turn has come, says of another of its id. An id is not taken by what is refused. */
 function outcomeBy({ outcome, submission }: Work, of: Work): Outcome | null {
-  if (outcome === null || (isRefusal(outcome) && passes(outcome))) return null;
+  if (outcome === null) return null;
   const likeness = likenessOf(of.submission, submission);
   if (likeness === 'same') return outcome;
   return likeness === 'foreign' || isRefusal(outcome) ? null : refuse('duplicate_op_id');

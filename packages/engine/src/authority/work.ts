@@ -1,4 +1,10 @@
-import type { MonotonicMs, OpId, Refusal, WriteReply } from '@holdfast/protocol';
+import {
+  isRefusal,
+  type MonotonicMs,
+  type OpId,
+  type Refusal,
+  type WriteReply,
+} from '@holdfast/protocol';
 import type { Client } from './clients.ts';
 import type { Advice } from '../data/index.ts';
 import type { Answer, Submission } from './types.ts';
@@ -42,15 +48,14 @@ export class Work {
   readonly verdict: Refusal | null;
   readonly barred: OpId | null;
   /** All that are open under its key, itself among them, in order of arrival; null as long as it is the only one. */
-  twins: Set<Work> | null = null;
+  twins: Twins | null = null;
   /** A repeat of it was refused, so it must not be committed any more. */
   told: Refusal | null = null;
   client: Client | null = null;
   counter = 0;
   /** The dedupe records of its id that a lookup found. */
   records: readonly Answer[] = none;
-  /** Its op is in the log: it must not be refused any more. */
-  landed = false;
+  #landed = false;
   /** The channel's block before its turn, should the turn be taken back. */
   before: Block | null = null;
   outcome: Outcome | null = null;
@@ -66,6 +71,74 @@ export class Work {
     this.deadline = place.deadline;
     this.verdict = place.verdict;
     this.barred = place.channel.barred;
+  }
+
+  /** Its op is in the log: it must not be refused any more. */
+  get landed(): boolean {
+    return this.#landed || this.twins?.hasLanded(this) === true;
+  }
+
+  /** Its op has come by the log. */
+  land(): void {
+    this.#landed = true;
+  }
+}
+
+/** All requests that are open under one id. */
+export class Twins {
+  readonly #works = new Set<Work>();
+  /** Of those whose turn has come: what they came to. Of several of one kind, the first. */
+  readonly #decided = new Map<string, Work>();
+  /** Those that had come by then are known to be committed. */
+  #landed = 0;
+
+  constructor(first: Work) {
+    this.#works.add(first);
+  }
+
+  get size(): number {
+    return this.#works.size;
+  }
+
+  /** In order of arrival. */
+  get works(): Iterable<Work> {
+    return this.#works;
+  }
+
+  /** In the order of their turns; few, however many are open. */
+  get decided(): Iterable<Work> {
+    return this.#decided.values();
+  }
+
+  add(work: Work): void {
+    this.#works.add(work);
+  }
+
+  delete(work: Work): void {
+    this.#works.delete(work);
+    this.#decided.clear();
+  }
+
+  /** Notes what one came to, for those whose turn comes later: for each of them it is as that of another of its kind. */
+  decide(work: Work): void {
+    const { principal, fingerprint } = work.submission;
+    const isOk = work.outcome !== null && !isRefusal(work.outcome);
+    const kind = JSON.stringify([principal, fingerprint, isOk]);
+    if (!this.#decided.has(kind)) this.#decided.set(kind, work);
+  }
+
+  /** The turns are taken back. */
+  undo(): void {
+    this.#decided.clear();
+  }
+
+  /** The op of one came by the log, or was answered as committed; those that come from now on ask what came of it. */
+  land(arrivals: number): void {
+    this.#landed = arrivals;
+  }
+
+  hasLanded({ arrival }: Work): boolean {
+    return arrival <= this.#landed;
   }
 }
 

@@ -136,6 +136,36 @@ describe('a repeat', () => {
     expect(desk.reply(second)).toEqual({ store_seq: 1 });
   });
 
+  test('of what is refused for good is held against few others, however many are open under its id', () => {
+    const desk = new Desk();
+    desk.ask(set('a', 1), id(1));
+    let looks = 0;
+    const submit = (ticket: number): void => {
+      const submission = {
+        ticket,
+        channel: 1,
+        blocks: false,
+        unblock: false,
+        dialect: 4,
+        deviceId: 'd1',
+        ...id(2),
+        principal: 'ann',
+        request: set('a', 2, { ifAbsent: true }),
+        rate: null,
+        get fingerprint() {
+          looks += 1;
+          return 7;
+        },
+      } as const;
+      desk.step({ type: 'submit', submission });
+    };
+    const all = Array.from({ length: 200 }, (_, at) => 1000 + at);
+    for (const ticket of all) submit(ticket);
+    desk.flush();
+    expect(new Set(all.map((each) => reasonOf(desk.reply(each))))).toEqual(new Set(['exists']));
+    expect(looks).toBeLessThan(2000);
+  });
+
   test('P21 an id is not taken by what is refused', () => {
     const desk = new Desk();
     desk.ask(set('a', 1), id(1));

@@ -4,9 +4,12 @@ import type { Context } from 'hono';
 
 import type { ByteRange } from '../blobs/index.ts';
 import type { Files } from '../files/index.ts';
+import type { Principal } from '../access/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { contentTypeOf, dispositionOf, isMedia } from './disposition.ts';
 import { notFound } from './errors.ts';
+import { isShutOut } from './identify.ts';
+import { whileAllowed } from './lively.ts';
 import { contentRange, readRanges } from './ranges.ts';
 import { streamOf } from './stream-of.ts';
 
@@ -36,12 +39,13 @@ export function fileTag(hash: string): string {
   return `"${hash}"`;
 }
 
-/** Answers with a file, or the parts of it that are asked for (stores.md §15.5.3). */
+/** Answers with a file, or the parts of it that are asked for (stores.md §15.5.3), as long as its reader may read. */
 export async function answerFile(
   c: Context,
-  { files, clock, origins }: Pick<HttpDeps, 'files' | 'clock' | 'origins'>,
-  file: FileEntry,
+  deps: Pick<HttpDeps, 'files' | 'clock' | 'origins' | 'access'>,
+  { file, principal }: { readonly file: FileEntry; readonly principal: Principal },
 ): Promise<Response> {
+  const { files, clock, origins } = deps;
   const headers = headersOf(file);
   // Pages of other origins that may connect show pictures as they are; no script can read those (stores.md §7.1.4).
   const isShownElsewhere = origins.length > 0 && isMedia(file.contentType);
@@ -63,7 +67,8 @@ export async function answerFile(
   if (c.req.method === 'HEAD') return new Response(null, { status, headers });
   // Before anything is answered: entries may name what is not here, where they are older than the files.
   if ((await files.open(file, { start: 0, end: 0 })) === null) throw notFound();
-  return new Response(streamOf(parts.bytes(files), { clock }), { status, headers });
+  const bytes = whileAllowed(parts.bytes(files), () => isShutOut(deps, c, principal));
+  return new Response(streamOf(bytes, { clock }), { status, headers });
 }
 
 type Parts = {

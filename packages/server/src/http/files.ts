@@ -34,7 +34,7 @@ async function readFile(c: Context, deps: HttpDeps): Promise<Response> {
   );
   const file = leaf === undefined ? null : fileEntry(leaf.value);
   if (file === null) throw notFound();
-  return answerFile(c, deps, file);
+  return answerFile(c, deps, { file, principal });
 }
 
 async function putFile(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {
@@ -64,7 +64,7 @@ async function readContent(c: Context, deps: HttpDeps): Promise<Response> {
   await judgeNamed(c, deps, principal);
   for await (const place of deps.files.placesOf(principal, c.req.param('hash') ?? '')) {
     const file = isWanted(c, place) && place.denied === null ? fileEntry(place.value) : null;
-    if (file !== null) return answerFile(c, deps, file);
+    if (file !== null) return answerFile(c, deps, { file, principal });
   }
   throw unfound(c, principal);
 }

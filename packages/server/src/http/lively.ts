@@ -39,7 +39,7 @@ export async function* lively(
   }
 }
 
-/** So often it is asked whether a body is still its sender's to send. */
+/** So often it is asked whether a body is still its sender's to send, or its reader's to read. */
 const LOOK_MS = 5000;
 
 /**

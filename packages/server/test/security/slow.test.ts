@@ -156,6 +156,51 @@ test.each([
   },
 );
 
+test.each([
+  ['/api/stores/acme/blog/files/a', {}],
+  ['/api/stores/acme/blog/files/a', { Range: 'bytes=1-' }],
+  ['/api/stores/acme/blog/files/a', { Range: 'bytes=0-1,3-' }],
+  ['/api/files/sha256:HASH', {}],
+])(
+  'S101 what %s answers with %j is sent no further where its reader is shut out meanwhile',
+  async (path, range) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const home = new World();
+      await home.store('acme/blog');
+      const { id, raw } = await home.token();
+      const authorization = `Bearer ${raw}`;
+      const pieces = Array.from({ length: 8 }, () => new Uint8Array(100));
+      const body = new ReadableStream({
+        pull: (controller) => {
+          const piece = pieces.pop();
+          if (piece === undefined) controller.close();
+          else controller.enqueue(piece);
+        },
+      });
+      const put = { method: 'PUT', body, headers: { authorization }, duplex: 'half' };
+      const made = await home.app.request('/api/stores/acme/blog/files/a', put);
+      const { hash } = (await made.json()) as { readonly hash: string };
+      const url = path.replace('sha256:HASH', hash);
+      const read = async (until: () => unknown): Promise<number> => {
+        const response = await home.app.request(url, { headers: { authorization, ...range } });
+        const reader = response.body?.getReader();
+        for (let size = 0; ;) {
+          const { done, value } = (await reader?.read()) ?? { done: true };
+          if (done) return size;
+          size += value?.byteLength ?? 0;
+          await until();
+          await vi.advanceTimersByTimeAsync(6000);
+        }
+      };
+      expect(await read(() => undefined)).toBeGreaterThan(790);
+      await expect(read(() => home.tokens.revoke(id))).rejects.toThrow('unauthorized');
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
+
 test('an upload that stops halfway leaves no file behind', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {

@@ -166,6 +166,23 @@ describe('a repeat', () => {
     expect(looks).toBeLessThan(2000);
   });
 
+  test('P21 what somebody committed under an id comes before what others have open under it', () => {
+    const desk = new Desk();
+    const mine = { ...id(1), principal: 'me' };
+    const theirs = { ...id(1), principal: 'they', channel: 2 };
+    desk.ask(increment('n'), mine);
+    desk.ask(set('y', 1), theirs);
+    const asked = [
+      desk.submit(set('y', 1), theirs),
+      desk.submit(set('y', 1), mine),
+      desk.submit(increment('n'), mine),
+    ];
+    desk.flush();
+    const [again, taken, first] = asked.map((ticket) => desk.reply(ticket));
+    expect([again, first]).toEqual([{ store_seq: 2 }, { store_seq: 1 }]);
+    expect(taken).toMatchObject({ code: 'duplicate_op_id' });
+  });
+
   test('P21 an id is not taken by what is refused', () => {
     const desk = new Desk();
     desk.ask(set('a', 1), id(1));

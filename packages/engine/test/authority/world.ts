@@ -8,6 +8,7 @@ import { Consult, type Gate } from '@holdfast/engine/data';
 import { defaultLimits, isRefusal, type Seq } from '@holdfast/protocol';
 import { Client } from './client.ts';
 import { answerOf, type Reply } from './desk.ts';
+import { diceOf } from './dice.ts';
 import { Log } from './log.ts';
 
 /** What may go wrong, each as a chance in a thousand. */
@@ -55,11 +56,10 @@ export class World {
   readonly #waiting = new Map<number, { client: Client; counter: number; channel: number }>();
   #tickets = 0;
   #channels = 0;
-  #state: number;
   #calm = false;
 
   constructor(plan: Plan) {
-    this.#state = plan.seed;
+    this.random = diceOf(plan.seed);
     this.faults = plan.faults;
     for (let id = 0; id < plan.nodes; id++) {
       const authority = this.#start();
@@ -77,12 +77,7 @@ export class World {
   }
 
   /** A number below the limit. */
-  readonly random = (limit: number): number => {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
+  readonly random: (limit: number) => number;
 
   /** Lives through trouble, then through calm until all is answered. */
   run(steps: number): void {

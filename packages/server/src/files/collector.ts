@@ -4,6 +4,8 @@ import type { Unfinished } from './unfinished.ts';
 
 /** How long what an upload has received is kept (stores.md §15.5.2). */
 const uploadGraceMs = 24 * 3_600_000;
+/** Soon after the start: a process that is ended within the hour, each time, would delete nothing, ever. */
+const firstSweepMs = 60_000;
 const sweepMs = 3_600_000;
 
 /**
@@ -24,13 +26,13 @@ export class Collector {
     this.#unfinished = unfinished;
   }
 
-  /** Sweeps once an hour from now on. */
-  start(): void {
+  /** Sweeps in a minute, and once an hour from then on. */
+  start(afterMs: number = firstSweepMs): void {
     const { clock, report } = this.#room;
     this.#timer = clock.setTimeout(() => {
       this.sweep().catch((error: unknown) => report('collecting files failed', error));
-      this.start();
-    }, sweepMs);
+      this.start(sweepMs);
+    }, afterMs);
   }
 
   /** Looks at all blobs and uploads once; resolves with how many it deleted. A sweep that runs already is joined. */

@@ -15,7 +15,7 @@ export type LogRetention = {
 
 /** How long ops stay in the log of all stores, and of some. */
 export type Retention = LogRetention & {
-  /** What is otherwise for a store, by its full name; asked anew each time its log is looked at, every ten minutes. */
+  /** What is otherwise for a store, by its full name; asked anew each time its log is looked at, every ten minutes or so. */
   readonly of?: ((store: string) => Partial<LogRetention> | undefined) | undefined;
 };
 
@@ -47,6 +47,8 @@ function figuresOf(overrides: Partial<LogRetention>, others: LogRetention): LogR
   return { ...others, ...overrides };
 }
 
+/** Soon after the start: a process that is ended every few minutes would forget nothing, ever. */
+const FIRST_MS = 30_000;
 const INTERVAL_MS = 10 * 60_000;
 /**
  * Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). So few cost less than a commit of the
@@ -76,7 +78,7 @@ export class Compactor {
   constructor(room: CompactorRoom, retention: Retention) {
     this.#room = room;
     this.#retention = retention;
-    this.#arm();
+    this.#arm(FIRST_MS);
   }
 
   stop(): void {
@@ -84,13 +86,13 @@ export class Compactor {
     this.#room.clock.clearTimeout(this.#timer);
   }
 
-  #arm(): void {
-    this.#timer = this.#room.clock.setTimeout(() => void this.#sweep(), INTERVAL_MS);
+  #arm(afterMs: number): void {
+    this.#timer = this.#room.clock.setTimeout(() => void this.#sweep(), afterMs);
   }
 
   async #sweep(): Promise<void> {
     await this.#all().catch((error: unknown) => this.#failed(error));
-    if (!this.#stopped) this.#arm();
+    if (!this.#stopped) this.#arm(INTERVAL_MS);
   }
 
   async #all(): Promise<void> {

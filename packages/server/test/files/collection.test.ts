@@ -1,5 +1,9 @@
 import type { BlobHash } from '@holdfast/server/blobs';
-import { expect, test } from 'vitest';
+import { createServer } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, onTestFinished, test } from 'vitest';
+import { memoryBlobs } from '../../src/blobs/memory.ts';
+import { VirtualClock } from '../conversation/clock.ts';
 import { World } from '../http/world.ts';
 import { hashOf, pieceHeaders, told } from './site.ts';
 
@@ -229,4 +233,25 @@ test('a sweep whose storage does not answer ends at the first file: the operator
   world.storage.files.condemn = () => Promise.reject(fault);
   await expect(world.files.collector.sweep()).rejects.toBe(fault);
   expect(world.failures).toEqual([]);
+});
+
+test('what nobody names is looked for a minute after the start, and once an hour from then on', async () => {
+  const clock = new VirtualClock();
+  const blobs = memoryBlobs();
+  const list = blobs.list.bind(blobs);
+  let looks = 0;
+  blobs.list = () => {
+    looks += 1;
+    return list();
+  };
+  const server = createServer({ storage: memory(), files: blobs, clock });
+  onTestFinished(() => server.close());
+  await server.stores.create('acme/app');
+  const seen: number[] = [];
+  for (const ms of [59_000, 1000, 3_599_000, 1000]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await clock.pass(ms);
+    seen.push(looks);
+  }
+  expect(seen).toEqual([0, 1, 1, 2]);
 });

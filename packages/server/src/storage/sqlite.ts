@@ -26,7 +26,7 @@ import { Commits } from './sqlite/commits.ts';
 import { toStorageError, UnknownOutcome } from './sqlite/faults.ts';
 import { DatabaseFile, type FileOptions } from './sqlite/file.ts';
 import { type Row, RowReader } from './sqlite/rows.ts';
-import { prepareAll, prepareReads, type Reads } from './sqlite/statements.ts';
+import { askerByLog, prepareAll, prepareReads, type Reads } from './sqlite/statements.ts';
 import { Sweep } from './sqlite/sweep.ts';
 import { SqliteWebhooks } from './sqlite/webhooks.ts';
 
@@ -81,6 +81,9 @@ class SqliteStorage implements Storage {
     this.#appender = new Appender(db, this.#rows, policy);
     this.#reads = prepareReads(db);
     this.#compaction = prepareAll(db, {
+      // Before the log forgets it.
+      note: `UPDATE answers SET principal = ${askerByLog}
+        WHERE store = ? AND seq >= ? AND seq <= ? AND principal IS NULL`,
       drop: 'DELETE FROM log WHERE store = ? AND seq < ?',
       dropFiles: 'DELETE FROM op_files WHERE store = ? AND seq < ?',
       mark: 'UPDATE stores SET oldest_seq = ? WHERE key = ?',
@@ -187,6 +190,7 @@ class SqliteStorage implements Storage {
       const oldest = this.#rows.integer(place, 'oldest_seq');
       const last = Math.min(through, this.#rows.integer(place, 'head'), oldest + limit - 1);
       if (last < oldest) return oldest;
+      this.#compaction.note.run(this.#key(place), oldest, last);
       this.#compaction.drop.run(this.#key(place), last + 1);
       this.#compaction.dropFiles.run(this.#key(place), last + 1);
       this.#compaction.mark.run(last + 1, this.#key(place));

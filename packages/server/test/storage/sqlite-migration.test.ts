@@ -47,7 +47,7 @@ test('a data folder from before files were counted opens, and what it names is c
   expect(await storage.files.held('s', hash('a'))).toBe(10);
 });
 
-test('a data folder from before answers said whose they are opens, and they say it where the log does', async () => {
+test('a data folder from before answers said whose they are opens, and they say it where the log did, also when it has forgotten', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-old-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const db = new DatabaseSync(join(directory, 'holdfast.db'));
@@ -67,4 +67,8 @@ test('a data folder from before answers said whose they are opens, and they say 
     [2, null],
     [1, undefined],
   ]);
+  await storage.compact('s', 3, 10);
+  expect(await storage.read('s', 1, { ops: 10 })).toEqual([]);
+  const later = await storage.answers('s', { ids: [{ deviceId: 'd', opId: 'o' }], clients: [] });
+  expect(later).toEqual(found);
 });

@@ -33,6 +33,10 @@ const writes = {
   dropHigh: 'DELETE FROM highs WHERE store = ? AND client = ? AND seq <= ?',
 } as const;
 
+/** Whose an answer is that was given before answers noted it; null where the log has forgotten. */
+export const askerByLog = `(SELECT coalesce('=' || log.principal, '') FROM log
+  WHERE log.store = answers.store AND log.seq = answers.seq)`;
+
 /** The statements of the reads of a store, on any connection. */
 export type Reads = Readonly<Record<keyof typeof reads, StatementSync>>;
 
@@ -45,7 +49,8 @@ const reads = {
   log: `SELECT seq, op, path, value, arg, device_id, client_op_id, tx, at, principal, removed
     FROM log WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?`,
   // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs.
-  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply, principal FROM answers
+  answer: `SELECT seq, op_id, device_id, fingerprint, at, reply,
+      coalesce(principal, ${askerByLog}) AS principal FROM answers
     INDEXED BY answers_by_id WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC`,
   high: 'SELECT counter FROM highs WHERE store = ? AND client = ?',
   markers: 'SELECT path, seq FROM markers WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?',

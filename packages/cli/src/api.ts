@@ -6,14 +6,20 @@ import { Failure, hintForAnswer } from './failure.ts';
 /** The fields of an answer. */
 export type Answer = { readonly [field: string]: unknown };
 
+/** The fields that an answer must have, and what they are: what stands between may answer everything with a success of its own. */
+export type Says = {
+  readonly [field: string]: 'text' | 'number' | 'boolean' | 'list' | 'object' | Says;
+};
+
 type Call = {
+  readonly says: Says;
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: object;
 };
 
-/** Asks the HTTP API of a server (stores.md §15); anything but success is a {@link Failure}. */
-export async function callApi(endpoint: Endpoint, path: string, call: Call = {}): Promise<Answer> {
-  const { method = 'GET', body } = call;
+/** Asks the HTTP API of a server (stores.md §15); anything but success that says what it must is a {@link Failure}. */
+export async function callApi(endpoint: Endpoint, path: string, call: Call): Promise<Answer> {
+  const { method = 'GET', body, says } = call;
   const response = await send(endpoint, path, {
     method,
     headers: {
@@ -22,9 +28,12 @@ export async function callApi(endpoint: Endpoint, path: string, call: Call = {})
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  const answer = await readAnswer(response, endpoint);
-  if (!response.ok) throw refusalOf(response.status, answer);
-  return answer;
+  return readAnswer(response, endpoint, { says });
+}
+
+/** Asks who the token is: it tells at once that nobody listens, that it is none, or that this is no server of ours. */
+export async function askWho(endpoint: Endpoint): Promise<void> {
+  await callApi(endpoint, '/api/whoami', { says: { scopes: 'list', store_access: 'object' } });
 }
 
 /** What goes one way or the other as a stream; only the wait for an answer has an end (stores.md §15.2). */
@@ -56,12 +65,12 @@ export async function openApi(
     ...(body !== undefined && { body, duplex: 'half' }),
   });
   if (!response.ok && response.status !== alsoFine) {
-    throw refusalOf(response.status, await readAnswer(response, endpoint));
+    throw refusalOf(response.status, await readJson(response, endpoint));
   }
   const is = response.headers.get('content-type') ?? '';
   if (accept === undefined || is.startsWith(accept)) return response;
   await response.body?.cancel();
-  throw notHoldfast(endpoint);
+  throw notHoldfast(endpoint, response);
 }
 
 /** The pieces of an answer; one that breaks off is a {@link Failure}. */
@@ -120,24 +129,55 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? cause.message : error.message;
 }
 
-/** Reads an answer that is JSON; one that breaks off is a {@link Failure}, too. */
-export async function readAnswer(response: Response, endpoint: Endpoint): Promise<Answer> {
+/** Reads an answer that says what it must; one that breaks off, or that refuses, is a {@link Failure}. */
+export async function readAnswer(
+  response: Response,
+  endpoint: Endpoint,
+  { says, alsoFine }: { readonly says: Says; readonly alsoFine?: number },
+): Promise<Answer> {
+  const answer = await readJson(response, endpoint);
+  const { ok, status } = response;
+  if ((ok || status === alsoFine) && doesSay(answer, says)) return answer;
+  throw ok ? notHoldfast(endpoint, response) : refusalOf(status, answer);
+}
+
+async function readJson(response: Response, endpoint: Endpoint): Promise<Answer> {
   const text = await response.text().catch((error: unknown) => {
     throw unreachable(endpoint, reasonOf(error));
   });
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = isJson(response) ? JSON.parse(text) : null;
     if (isObject(value)) return value;
   } catch {
     // Told below, together with JSON that is no object.
   }
-  throw notHoldfast(endpoint);
+  const { status } = response;
+  // So answer proxies when there is nothing behind them.
+  if (status >= 502 && status <= 504) throw unreachable(endpoint, `a proxy says ${status}`);
+  throw notHoldfast(endpoint, response);
 }
 
-function notHoldfast({ url }: Endpoint): Failure {
-  return new Failure('refused', `${url} answers, but not as a Holdfast server.`, {
+function isJson({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('application/json') === true;
+}
+
+function doesSay(answer: unknown, says: Says): boolean {
+  return (
+    isObject(answer) &&
+    Object.entries(says).every(([field, kind]) => {
+      const value = answer[field];
+      if (typeof kind === 'object') return doesSay(value, kind);
+      if (kind === 'list') return Array.isArray(value);
+      if (kind === 'object') return isObject(value);
+      return typeof value === (kind === 'text' ? 'string' : kind);
+    })
+  );
+}
+
+function notHoldfast({ url }: Endpoint, { status }: Response): Failure {
+  return new Failure('refused', `${url} answers (${status}), but not as a Holdfast server.`, {
     code: 'not_holdfast',
-    hint: 'Check --url or HOLDFAST_URL.',
+    hint: 'Check --url or HOLDFAST_URL. A proxy before the server may also answer by itself, as with 413 where it takes no large bodies.',
   });
 }
 

@@ -37,6 +37,7 @@ export async function readEntry(
   const answer = await callApi(endpoint, `/api/stores/${name}/entries/batch`, {
     method: 'POST',
     body,
+    says: { entries: 'object', missing: 'list' },
   });
   const { entries } = answer;
   const [found] = isObject(entries) ? Object.entries(entries) : [];
@@ -83,7 +84,9 @@ async function listAll(
       limit: Math.min(PAGE, limit - items.length),
     });
     // oxlint-disable-next-line no-await-in-loop -- a page begins where the one before ended
-    const answer = await callApi(endpoint, `/api/stores/${name}/entries?${query}`);
+    const answer = await callApi(endpoint, `/api/stores/${name}/entries?${query}`, {
+      says: { items: 'list' },
+    });
     items.push(...pageOf(answer));
     after = typeof answer['next_cursor'] === 'string' ? answer['next_cursor'] : null;
     if (after === null || items.length >= limit) return { items, next: after };

@@ -1,6 +1,6 @@
 import { createClient, type Store } from '@holdfast/client';
 import type { StoreName } from '@holdfast/protocol';
-import { callApi } from './api.ts';
+import { askWho } from './api.ts';
 import type { Surroundings } from './command.ts';
 import type { Endpoint } from './endpoint.ts';
 import { tellFaults } from './faults.ts';
@@ -20,7 +20,7 @@ export async function withFiles<T>(
   { name, output }: { readonly name: StoreName; readonly output: Output },
   use: (filing: Filing) => Promise<T>,
 ): Promise<T> {
-  await callApi(endpoint, '/api/whoami');
+  await askWho(endpoint);
   const { url, token } = endpoint;
   const client = createClient({ url, token, onError: tellFaults(output) });
   const hint = 'Run the same command again: it goes on where it stopped.';

@@ -6,7 +6,7 @@ import {
   type Store,
 } from '@holdfast/client';
 import { refusals, type StoreName } from '@holdfast/protocol';
-import { callApi } from './api.ts';
+import { askWho } from './api.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Failure } from './failure.ts';
 import { tellFaults } from './faults.ts';
@@ -24,7 +24,7 @@ export async function withClient<T>(
   { output, ...options }: Pick<ClientOptions, 'views'> & { readonly output: Output },
   use: (client: Client, within: Within) => Promise<T>,
 ): Promise<T> {
-  await callApi(endpoint, '/api/whoami');
+  await askWho(endpoint);
   const { url, token } = endpoint;
   const client = createClient({ url, token, onError: tellFaults(output), ...options });
   try {

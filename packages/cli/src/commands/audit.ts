@@ -39,7 +39,9 @@ export const command: Command = defineCommand({
       before: args.before,
       limit: readInteger(args.limit, '--limit', { min: 1, max: 1000 }),
     });
-    const answer = await callApi(endpointOf(args, terminal), `/api/audit?${query}`);
+    const answer = await callApi(endpointOf(args, terminal), `/api/audit?${query}`, {
+      says: { acts: 'list' },
+    });
     const rows = listOf(answer['acts']).map(shown);
     output.table(rows, [
       { title: 'AT', cell: ({ at }) => at },

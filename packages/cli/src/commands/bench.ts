@@ -1,5 +1,5 @@
 import { type Client, createClient, type Store } from '@holdfast/client';
-import { callApi } from '../api.ts';
+import { askWho } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { Progress } from '../progress.ts';
@@ -33,7 +33,7 @@ export const command: Command = defineCommand({
       readers: readInteger(args.readers, '--readers', { max: 1000 }),
       ms,
     };
-    await callApi(course.endpoint, '/api/whoami');
+    await askWho(course.endpoint);
     const progress = new Progress(around, { label: 'measuring', total: Math.round(ms / 1000) });
     const { commits, deliveries } = await measure(course, (done) => progress.show(done));
     const rows = [

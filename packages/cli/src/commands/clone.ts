@@ -17,6 +17,7 @@ export const command: Command = defineCommand({
     const { store } = await callApi(endpointOf(args, terminal), `/api/stores/${source}/clone`, {
       method: 'POST',
       body: { name: args.name },
+      says: { store: { full_name: 'text', store_seq: 'number' } },
     });
     const made: Readonly<Record<string, unknown>> = Object(store);
     output.record({ ...made, name: made['full_name'], source }, (paint) =>

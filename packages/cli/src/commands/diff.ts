@@ -26,7 +26,9 @@ export const command: Command = defineCommand({
       from_seq: readInteger(args.from, 'FROM'),
       to_seq: readOptional(args.to, (text) => readInteger(text, '--to')),
     });
-    const answer = await callApi(endpointOf(args, terminal), `/api/stores/${name}/diff?${query}`);
+    const answer = await callApi(endpointOf(args, terminal), `/api/stores/${name}/diff?${query}`, {
+      says: { changes: 'list' },
+    });
     const changes = listOf(answer['changes']).map((change) => ({
       path: textOf(change['path']),
       before: change['before'],

@@ -30,6 +30,7 @@ export const command: Command = defineCommand({
     const answer = await callApi(
       endpointOf(args, terminal),
       `/api/stores/${name}/explain?${query}`,
+      { says: { allowed: 'boolean', checks: 'list' } },
     );
     output.record(answer, (paint) => {
       const verdict = answer['allowed'] === true ? 'yes' : 'no';

@@ -55,7 +55,8 @@ export const command: Command = defineCommand({
     const report = await interruptible(hint, async (signal) => {
       const url = `/api/stores/${name}/import?${query}`;
       const order = { method: 'POST', type: typeOf(args), body, signal, alsoFine: 422 } as const;
-      return readAnswer(await openApi(endpoint, url, order), endpoint);
+      const says = { imported: 'number', failed: 'list', failed_total: 'number' } as const;
+      return readAnswer(await openApi(endpoint, url, order), endpoint, { says, alsoFine: 422 });
     });
     const { imported, skipped, failed, failed_total: total } = report;
     output.record(

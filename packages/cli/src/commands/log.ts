@@ -50,7 +50,9 @@ export const command: Command = defineCommand({
       before_seq: args.before ?? Number.MAX_SAFE_INTEGER,
       limit,
     });
-    const { ops } = await callApi(endpointOf(args, terminal), `/api/stores/${name}/log?${query}`);
+    const { ops } = await callApi(endpointOf(args, terminal), `/api/stores/${name}/log?${query}`, {
+      says: { ops: 'list' },
+    });
     const rows = listOf(ops).map(loggedOp);
     output.table(rows, logColumns);
     const last = rows.at(-1);

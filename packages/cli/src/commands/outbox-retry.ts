@@ -1,5 +1,5 @@
 import { RejectedError } from '@holdfast/protocol';
-import { callApi } from '../api.ts';
+import { askWho } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { Failure } from '../failure.ts';
@@ -21,7 +21,7 @@ export const command: Command = defineCommand({
     const { store: name, ...where } = outboxWith(file, id);
     const endpoint = endpointOf({ ...args, url: where.url }, terminal);
     // It tells at once that nobody listens, or that the token is none, where a client would go on trying.
-    await callApi(endpoint, '/api/whoami').catch((error: unknown) => {
+    await askWho(endpoint).catch((error: unknown) => {
       throw ofApplication(error);
     });
     const committed = await withCache(file, where, {

@@ -27,7 +27,11 @@ export const command: Command = defineCommand({
     }
     const body = { to_seq: toSeq, ...(args.path !== undefined && { path: args.path }) };
     const url = `/api/stores/${name}/rollback`;
-    const reply = await callApi(endpointOf(args, terminal), url, { method: 'POST', body });
+    const reply = await callApi(endpointOf(args, terminal), url, {
+      method: 'POST',
+      body,
+      says: { store_seq: 'number' },
+    });
     const what = args.path === undefined ? name : printable(args.path);
     const isNothing = reply['noop'] === true || reply['ops_written'] === 0;
     output.record({ op: 'rollback', to_seq: toSeq, path: args.path ?? null, ...reply }, (paint) =>

@@ -14,7 +14,9 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     if (args.store === undefined) return showServer(endpointOf(args, terminal), output);
     const name = readStoreName(args.store);
-    const status = await callApi(endpointOf(args, terminal), `/api/stores/${name}`);
+    const status = await callApi(endpointOf(args, terminal), `/api/stores/${name}`, {
+      says: { full_name: 'text', current_seq: 'number' },
+    });
     const figures: readonly (readonly [string, unknown])[] = [
       ['store', status['full_name']],
       ['status', status['status']],
@@ -39,7 +41,9 @@ export const command: Command = defineCommand({
 });
 
 async function showServer(endpoint: Endpoint, output: Output): Promise<void> {
-  const server = await callApi(endpoint, '/api/server');
+  const server = await callApi(endpoint, '/api/server', {
+    says: { version: 'text', stores: 'list' },
+  });
   const channels = server['channels'];
   const joined = isObject(channels) ? channels['store'] : null;
   const figures: readonly (readonly [string, unknown])[] = [

@@ -9,7 +9,10 @@ export const command: Command = defineCommand({
   examples: ['holdfast stores archive acme/app'],
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
-    await callApi(endpointOf(args, terminal), `/api/stores/${name}`, { method: 'DELETE' });
+    await callApi(endpointOf(args, terminal), `/api/stores/${name}`, {
+      method: 'DELETE',
+      says: { ok: 'boolean' },
+    });
     output.record(
       { name, status: 'archived' },
       (paint) => `${paint.green('✓')} ${name} is archived.`,

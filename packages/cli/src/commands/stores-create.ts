@@ -22,6 +22,7 @@ export const command: Command = defineCommand({
     const { store } = await callApi(endpointOf(args, terminal), '/api/stores', {
       method: 'POST',
       body: { name, ...(ttlMs !== undefined && { ttl_ms: ttlMs }) },
+      says: { store: { id: 'text', full_name: 'text' } },
     });
     output.record({ ...toRecord(store), name }, (paint) => `${paint.green('✓')} ${name} is there.`);
   },

@@ -8,7 +8,9 @@ export const command: Command = defineCommand({
   args: connectionArgs,
   examples: ['holdfast stores', 'holdfast stores --json | jq -r .name'],
   async run(args, { output, terminal }) {
-    const { stores } = await callApi(endpointOf(args, terminal), '/api/stores');
+    const { stores } = await callApi(endpointOf(args, terminal), '/api/stores', {
+      says: { stores: 'list' },
+    });
     const rows = listOf(stores).map((store) => ({
       name: textOf(store['full_name']),
       status: textOf(store['status']),

@@ -175,7 +175,9 @@ class Tail {
   async #log(query: Parameters<typeof queryOf>[0]): Promise<ReturnType<typeof loggedOp>[]> {
     const { endpoint, store } = this.#follow;
     const full = { before_seq: Number.MAX_SAFE_INTEGER, ...query };
-    const { ops } = await callApi(endpoint, `/api/stores/${store}/log?${queryOf(full)}`);
+    const { ops } = await callApi(endpoint, `/api/stores/${store}/log?${queryOf(full)}`, {
+      says: { ops: 'list' },
+    });
     return listOf(ops).map(loggedOp);
   }
 

@@ -76,7 +76,11 @@ export const command: Command = defineCommand({
     const { id, token } =
       args.data === undefined
         ? await createOnline(wanted, (body) =>
-            callApi(endpointOf(args, terminal), '/api/tokens', { method: 'POST', body }),
+            callApi(endpointOf(args, terminal), '/api/tokens', {
+              method: 'POST',
+              body,
+              says: { id: 'text', raw_token: 'text' },
+            }),
           )
         : await createOffline(wanted, args.data);
     output.record({ id, name: wanted.name, token, scopes: wanted.scopes }, (paint) =>

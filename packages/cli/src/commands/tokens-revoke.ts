@@ -16,7 +16,10 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     if (args.data === undefined) {
       const path = `/api/tokens/${encodeURIComponent(args.id)}`;
-      await callApi(endpointOf(args, terminal), path, { method: 'DELETE' });
+      await callApi(endpointOf(args, terminal), path, {
+        method: 'DELETE',
+        says: { ok: 'boolean' },
+      });
     } else {
       await revokeOffline(args.id, args.data);
     }

@@ -1,7 +1,7 @@
 import type { TokenRow } from '@holdfast/server/storage';
 import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
-import { connectionArgs, endpointOf } from '../endpoint.ts';
+import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { misuse } from '../failure.ts';
 import { listOf, textOf } from '../fields.ts';
 import { dataArg, orgsOf, withStorage } from '../offline.ts';
@@ -34,7 +34,7 @@ export const command: Command = defineCommand({
     }
     const rows =
       args.data === undefined
-        ? listOf((await callApi(endpointOf(args, terminal), '/api/tokens'))['tokens']).map(fromApi)
+        ? await listOnline(endpointOf(args, terminal))
         : await listOffline(args.data, readList(args.org ?? ''));
     if (rows.length === 0) output.note('There is no token. "holdfast tokens create" makes one.');
     output.table(rows, [
@@ -58,6 +58,11 @@ function fromApi(token: { readonly [field: string]: unknown }): Shown {
     expires: expires === null ? null : textOf(expires),
     last_used: used === null ? null : textOf(used),
   };
+}
+
+async function listOnline(endpoint: Endpoint): Promise<readonly Shown[]> {
+  const { tokens } = await callApi(endpoint, '/api/tokens', { says: { tokens: 'list' } });
+  return listOf(tokens).map(fromApi);
 }
 
 function listOffline(data: string, orgs: readonly string[]): Promise<readonly Shown[]> {

@@ -31,7 +31,11 @@ export const command: Command = defineCommand({
       ...(ops !== undefined && { ops }),
     };
     const path = `/api/stores/${name}/webhooks`;
-    const made = await callApi(endpointOf(args, terminal), path, { method: 'POST', body });
+    const made = await callApi(endpointOf(args, terminal), path, {
+      method: 'POST',
+      body,
+      says: { id: 'text', url: 'text', secret: 'text' },
+    });
     const hook = hookOf(made);
     const secret = textOf(made['secret']);
     output.record({ ...hook, secret }, (paint) =>

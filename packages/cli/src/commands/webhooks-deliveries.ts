@@ -23,7 +23,9 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     const limit = readInteger(args.limit, '--limit', { min: 1, max: 100 });
     const path = `${hookPath(readStoreName(args.store), args.id, 'deliveries')}?limit=${limit}`;
-    const { deliveries } = await callApi(endpointOf(args, terminal), path);
+    const { deliveries } = await callApi(endpointOf(args, terminal), path, {
+      says: { deliveries: 'list' },
+    });
     const rows = listOf(deliveries).map((row) => ({
       seq: row['store_seq'] ?? null,
       at: textOf(row['attempted_at']),

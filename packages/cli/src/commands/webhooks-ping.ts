@@ -23,7 +23,7 @@ export const command: Command = defineCommand({
       error,
       status_code: status,
       response_ms: ms,
-    } = await readAnswer(response, endpoint);
+    } = await readAnswer(response, endpoint, { says: { ok: 'boolean' }, alsoFine: 502 });
     if (ok !== true) {
       throw new Failure('refused', `The receiver did not take it: ${textOf(error)}.`, {
         code: 'ping_failed',

@@ -22,7 +22,11 @@ export const command: Command = defineCommand({
     const after = readInteger(args.after, '--after');
     const path = hookPath(readStoreName(args.store), args.id, 'replay');
     const body = { after_seq: after };
-    await callApi(endpointOf(args, terminal), path, { method: 'POST', body });
+    await callApi(endpointOf(args, terminal), path, {
+      method: 'POST',
+      body,
+      says: { after_seq: 'number' },
+    });
     output.record(
       { id: args.id, after },
       (paint) => `${paint.green('✓')} What came after seq ${after} is delivered again.`,

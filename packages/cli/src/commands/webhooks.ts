@@ -12,7 +12,9 @@ export const command: Command = defineCommand({
   async run(args, { output, terminal }) {
     const name = readStoreName(args.store);
     const path = `/api/stores/${name}/webhooks`;
-    const { webhooks } = await callApi(endpointOf(args, terminal), path);
+    const { webhooks } = await callApi(endpointOf(args, terminal), path, {
+      says: { webhooks: 'list' },
+    });
     const rows = listOf(webhooks).map(hookOf);
     if (rows.length === 0) output.note('There is none. "holdfast webhooks create" makes one.');
     output.table(rows, [

@@ -9,8 +9,7 @@ import { refuse } from '@holdfast/protocol';
 import { sweepLeftovers } from '../files/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
-import type { Exported } from './exported.ts';
-import { streamOf } from './stream-of.ts';
+import { type Exported, sendOf } from './exported.ts';
 import { turn } from './turns.ts';
 
 const SLICE_ROWS = 500;
@@ -56,7 +55,7 @@ async function make(
     await forget();
     throw error;
   }
-  return streamOf(read(file), { clock, end: forget });
+  return sendOf(exported, read(file), { clock, end: forget });
 }
 
 async function* read(file: string): AsyncGenerator<Uint8Array> {

@@ -4,8 +4,7 @@ import type { Files } from '../files/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import type { FileContent } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
-import { type Exported, linesOf } from './exported.ts';
-import { streamOf } from './stream-of.ts';
+import { type Exported, linesOf, sendOf } from './exported.ts';
 import { turn, TURN_LEAVES } from './turns.ts';
 
 const BLOCK = 512;
@@ -19,7 +18,7 @@ export function exportTar(
   exported: Exported,
   { files, clock }: Pick<HttpDeps, 'clock'> & { readonly files: Pick<Files, 'open'> },
 ): ReadableStream<Uint8Array> {
-  return streamOf(archive(exported, files), { clock });
+  return sendOf(exported, archive(exported, files), { clock });
 }
 
 async function* archive(

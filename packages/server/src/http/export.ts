@@ -7,10 +7,9 @@ import { invalidParam } from './errors.ts';
 import { queryOf } from './query.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
-import { type Exported, linesOf } from './exported.ts';
-import { identify, needScope, readableIn } from './identify.ts';
+import { type Exported, linesOf, sendOf } from './exported.ts';
+import { identify, isShutOut, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
-import { streamOf } from './stream-of.ts';
 import { writeTime } from './time.ts';
 import { TURN_LEAVES } from './turns.ts';
 
@@ -23,7 +22,7 @@ export function routeExport(app: Hono, deps: HttpDeps): void {
     const { format = 'jsonl' } = queryOf(c, parameters);
     const exported = await stateOf(c, deps, format);
     if (format === 'jsonl') {
-      const bytes = streamOf(linesOf(exported), deps);
+      const bytes = sendOf(exported, linesOf(exported), deps);
       return answer(bytes, exported, { type: 'application/x-ndjson', ending: 'jsonl' });
     }
     if (format === 'sqlite') {
@@ -57,7 +56,7 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
   } as const;
-  return { header, tree, scope };
+  return { header, tree, scope, isOver: () => isShutOut(deps, c, principal) };
 }
 
 function answer(

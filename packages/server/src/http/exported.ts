@@ -1,5 +1,7 @@
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Seq } from '@holdfast/protocol';
+import { whileAllowed } from './lively.ts';
+import { streamOf } from './stream-of.ts';
 
 const PIECE_CHARS = 64 * 1024;
 
@@ -19,7 +21,18 @@ export type Exported = {
   readonly header: ExportHeader;
   readonly tree: Tree;
   readonly scope: Scope;
+  /** Whether who asked for it has been shut out meanwhile. */
+  readonly isOver: () => Promise<boolean>;
 };
+
+/** Sends pieces of what is made of it, for as long as they may be had: a large one takes a slow reader hours. */
+export function sendOf(
+  { isOver }: Exported,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  keeping: Parameters<typeof streamOf>[1],
+): ReadableStream<Uint8Array> {
+  return streamOf(whileAllowed(pieces, isOver), keeping);
+}
 
 /** The header, then a line for each leaf, in pieces. */
 export function* linesOf({

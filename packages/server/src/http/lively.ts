@@ -47,7 +47,7 @@ const LOOK_MS = 5000;
  * long as it has bytes (stores.md §11.3). Nothing waits for the answer.
  */
 export async function* whileAllowed(
-  pieces: AsyncIterable<Uint8Array>,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   isOver: () => Promise<boolean>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let due = performance.now() + LOOK_MS;

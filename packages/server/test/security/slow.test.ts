@@ -201,6 +201,38 @@ test.each([
   },
 );
 
+test.each(['jsonl', 'sqlite', 'tar'])(
+  'S101 an export as %s is sent no further where its reader is shut out meanwhile',
+  async (format) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const home = new World({ limits: defaultLimits });
+      await home.store('acme/blog');
+      const { id, raw, ask } = await home.token();
+      for (let at = 0; at < 25; at += 1) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        await ask('PUT', `/api/stores/acme/blog/entries/k${at}`, 'x'.repeat(60_000));
+      }
+      const read = async (until: () => unknown): Promise<number> => {
+        const url = `/api/stores/acme/blog/export?format=${format}`;
+        const headers = { authorization: `Bearer ${raw}` };
+        const reader = (await home.app.request(url, { headers })).body?.getReader();
+        for (let size = 0; ;) {
+          const { done, value } = (await reader?.read()) ?? { done: true };
+          if (done) return size;
+          size += value?.byteLength ?? 0;
+          await until();
+          await vi.advanceTimersByTimeAsync(6000);
+        }
+      };
+      expect(await read(() => undefined)).toBeGreaterThan(1_500_000);
+      await expect(read(() => home.tokens.revoke(id))).rejects.toThrow('unauthorized');
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
+
 test('an upload that stops halfway leaves no file behind', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {

@@ -185,6 +185,17 @@ test('R109 R114 what is rejected vanishes, and nothing else with it', async () =
   expect(rejected).toEqual([]);
 });
 
+test('another definition of a name than the one that the client was given is told from a name that it was not given', async () => {
+  await using world = await openWorld();
+  const client = world.client(recorded());
+  const { name, store, path, version } = User;
+  const copy = record({ name, store, path, version, schema });
+  expect(() => client.record(copy, { id: '1' })).toThrow(
+    'unknown_record: record user, message The client was given another definition of that name.',
+  );
+  expect(() => client.record('no', {})).toThrow(/^unknown_record: record no$/);
+});
+
 test('R118 a bad value, an unknown record, a closed client: the caller hears of it, and nothing is queued', async () => {
   await using world = await openWorld();
   const client = world.client(recorded());

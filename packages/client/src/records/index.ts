@@ -247,9 +247,11 @@ class Desk
   #definition(of: RecordDef | string): RecordDef {
     const name = typeof of === 'string' ? of : of.name;
     const known = this.#byName.get(name);
-    const isOther = typeof of !== 'string' && known !== of;
-    if (known === undefined || isOther) throw new RejectedError('unknown_record', { record: name });
-    return known;
+    if (known === undefined) throw new RejectedError('unknown_record', { record: name });
+    if (typeof of === 'string' || known === of) return known;
+    // Such as of another bundle, which has a copy of the module.
+    const message = 'The client was given another definition of that name.';
+    throw new RejectedError('unknown_record', { record: name, message });
   }
 
   entry(ref: RecordRef): RecordEntry {

@@ -4,7 +4,7 @@ import type { Connection } from '@holdfast/engine/session';
 /** The state of a client's one connection (registry.md §11, Network). */
 export type ConnectionStatus = {
   readonly connection: Connection;
-  /** Failed attempts since it last worked. */
+  /** 0 while it is connected; else how often it failed since a connection last lived for a minute. */
   readonly attempts: number;
   /** Why it was given up. */
   readonly error?: HoldfastError;

@@ -6,7 +6,7 @@ import type { Room } from './room.ts';
 /** How far a client as a whole is in step with its server (records.md §10). */
 export type SyncStatus = {
   readonly connection: ConnectionStatus['connection'];
-  /** Failed attempts since it last worked. */
+  /** 0 while it is connected; else how often it failed since a connection last lived for a minute. */
   readonly attempts: number;
   /** Own writes of all stores that are not decided yet. */
   readonly pending: number;

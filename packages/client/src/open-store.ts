@@ -57,7 +57,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
   #has: Situation['has'] = 'nothing';
   /** The state of the store that was asked for after it was told that the server has made it anew. */
   #wanted: unknown = null;
-  #isClosed = false;
 
   /** `after` is the end of the life before, whose writes to the cache this one needs. */
   constructor(room: Room, place: Place, after: void | Promise<void>) {
@@ -125,10 +124,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   /** Somebody wants another part of the store: once for all who do in this turn (stores.md §10.4.6). */
-  readonly wish: () => void = soon(() => {
-    this.#step({ type: 'want', patterns: this.#place.wanted });
-    this.#waiters.look();
-  });
+  readonly wish: () => void = soon(() =>
+    this.#step({ type: 'want', patterns: this.#place.wanted }),
+  );
 
   /** Resolves when something is so, or the store is joined, or cannot be for now; rejects when it will not be. */
   until(judge: (now: Situation) => Verdict = isReached): Promise<void> {
@@ -249,10 +247,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
     uplink.leave(this.#topic);
     this.hear({ type: 'lost', topic: this.#topic });
     this.#step({ type: 'close' });
-    this.#isClosed = true;
     this.#setAlarm(Infinity);
     this.#audience.close();
-    this.#waiters.look();
     return this.#keeper?.drained(signal)?.then(() => this.#end()) ?? this.#end();
   }
 
@@ -291,7 +287,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#preview = undefined;
     // What was synced once is something to read, though it be empty.
     if (this.#has === 'nothing' && wasSynced(image)) this.#has = 'image';
-    this.#setAlarm(Infinity);
     this.#place.outboxChanged();
     this.#show();
     this.#room.uplink.join(this.#topic, this);
@@ -307,7 +302,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** One input with all that it causes; the application's callbacks come after the last of it. */
   #step(wish: Wish<ReplicaInput, 'now' | 'wall'>): void {
     const replica = this.#replica;
-    if (replica === null || (this.#isClosed && wish.type !== 'persisted')) return;
+    if (replica === null) return;
     const { env } = this.#room.settings;
     const effects = replica.step({ ...wish, now: env.now(), wall: env.wall() });
     if (replica.outboxVersion !== this.#outboxVersion) {
@@ -383,10 +378,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #situation(): Situation {
-    const status = this.#status();
     return {
-      ...status,
-      phase: this.#isClosed ? 'closed' : status.phase,
+      ...this.#status(),
       has: this.#has,
       isSettled: !this.isBusy,
       line: this.#room.connection.get(),

@@ -17,6 +17,21 @@ afterEach(async () => {
 const off = (): void => undefined;
 
 describe('subscriptions', () => {
+  it('what is there is told at once to who asks for it, though nothing happens in the store; who leaves is not kept', async () => {
+    const client = world.client();
+    const store = client.store('acme/app');
+    await store.put('k', 1).committed;
+    const heard: unknown[] = [];
+    const release = store.on('**', ({ path, op }) => heard.push([path, op]), {
+      includeCurrent: true,
+    });
+    await setImmediate();
+    expect(heard).toEqual([['k', 'present']]);
+    expect(client.inspect()).toMatchObject({ stores: [{ subscriptions: 1 }] });
+    release();
+    expect(client.inspect()).toMatchObject({ stores: [{ subscriptions: 0 }] });
+  });
+
   it('S75 each mode hears what it is for, and all hears of an own write once (P31)', async () => {
     const [store, other] = await Promise.all([world.store(), world.store()]);
     const heard: { [mode: string]: unknown[] } = {};

@@ -46,7 +46,8 @@ export class TableSeat implements Seat {
   readonly #cache: TabCache | null;
   readonly #peers: Peers;
   readonly #hubs = new Map<StoreName, StoreHub>();
-  readonly #hints = new Set<(hint: NetworkHint) => void>();
+  /** How the client of this tab hears of the network. */
+  #hear: (hint: NetworkHint) => void = () => undefined;
   readonly #inputs: Wish[] = [];
   readonly #setAlarm: (at: number) => void;
   readonly #setRetry: (at: number) => void;
@@ -88,12 +89,8 @@ export class TableSeat implements Seat {
       env: {
         ...env,
         watchNetwork: (hear) => {
-          const stop = env.watchNetwork(hear);
-          this.#hints.add(hear);
-          return () => {
-            this.#hints.delete(hear);
-            stop();
-          };
+          this.#hear = hear;
+          return env.watchNetwork(hear);
         },
       },
     };
@@ -140,11 +137,8 @@ export class TableSeat implements Seat {
     this.#at?.unsubscribe();
     this.#stopWatching?.();
     this.#at = null;
-    this.#setAlarm(Infinity);
     this.#setRetry(Infinity);
     this.#peers.close();
-    this.#hints.clear();
-    this.#roleFound();
   }
 
   // ── who leads ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +235,7 @@ export class TableSeat implements Seat {
     this.#at?.link.route(route);
     // What waits need wait no longer: there is a way.
     const isWay = route.to === 'server' || (route.to === 'tab' && route.leader.isUp);
-    if (isWay) for (const hear of this.#hints) hear('online');
+    if (isWay) this.#hear('online');
   }
 
   /** A leader without a connection serves nobody; a client that has given up neither leads nor waits for it. */

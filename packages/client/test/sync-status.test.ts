@@ -39,6 +39,30 @@ describe('the status of a client as a whole', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
+  it('tells why its connection was given up, and else why a store of it cannot be used, and that this is over', async () => {
+    await using world = await openWorld();
+    let token = 'nobody';
+    const client = world.client({ token: () => token });
+    const told: (string | undefined)[] = [];
+    client.status.subscribe(() => void told.push(client.status.get().error?.code));
+    await expect
+      .poll(() => client.status.get())
+      .toMatchObject({ connection: 'failed', error: { code: 'unauthorized' } });
+    token = world.token;
+    await client.connect();
+    expect([client.status.get().error, told.at(-1)]).toEqual([undefined, undefined]);
+    const store = client.store('acme/none');
+    await expect(store.ready).rejects.toThrow('unauthorized');
+    expect([client.status.get().error, told.at(-1)]).toEqual([
+      store.status.get().error,
+      'unauthorized',
+    ]);
+    await world.createStore('acme/none');
+    await client.store('acme/none').ready;
+    await expect.poll(() => client.status.get().isSynced).toBe(true);
+    expect([client.status.get().error, told.at(-1)]).toEqual([undefined, undefined]);
+  });
+
   it('tells of what has never been sent apart from what waits for its answer, or to be sent again', async () => {
     await using world = await openWorld();
     const valve = new Valve();

@@ -1,8 +1,10 @@
 import type { ClientEnv, ClientOptions } from '@holdfast/client';
+import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { presenceLimits } from '@holdfast/protocol/presence';
 import { expect, test } from 'vitest';
+import { Clock } from '../../../react/test/clock.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
@@ -15,7 +17,11 @@ type Freezable = Tab & {
   watched(): number;
 };
 
-function freezable(profile: Profile, options: Partial<ClientOptions> = {}): Freezable {
+function freezable(
+  profile: Profile,
+  options: Partial<ClientOptions> = {},
+  scope: readonly string[] = ['**'],
+): Freezable {
   const real = platformTabs();
   if (real === null) throw new Error('there are no locks here');
   const told = new Set<(isFrozen: boolean) => void>();
@@ -31,7 +37,7 @@ function freezable(profile: Profile, options: Partial<ClientOptions> = {}): Free
       return () => told.delete(hear);
     },
   };
-  const tab = profile.sit({ tabs: tabs({ name: profile.name, platform }), ...options });
+  const tab = profile.sit({ tabs: tabs({ name: profile.name, platform }), ...options }, { scope });
   const freeze = (isFrozen: boolean): void => told.forEach((hear) => hear(isFrozen));
   return { ...tab, freeze, asked: () => asked, watched: () => told.size };
 }
@@ -151,4 +157,32 @@ test('a tab that led, and showed another on a topic, goes on being shown there w
   await a.store.put('y', 1).committed;
   inB.set({ tab: 'b2' });
   await expect.poll(shown).toEqual(new Set(['a', 'b2']));
+});
+
+test('a tab that leads once more, after another one has kept its own part alone, keeps all that it has', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const clock = new Clock();
+  const writer = await world.store();
+  await writer.transact((tx) => {
+    tx.put('a/1', 1);
+    tx.put('b/1', 1);
+  }).committed;
+  const a = await ready(freezable(profile, {}, ['a/**']));
+  a.freeze(true);
+  const b = await ready(freezable(profile, { env: clock.env }, ['b/**']));
+  // What it has found of the other's part it lets go of in a minute.
+  for (const ms of [40_000, 21_000]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await clock.skip(ms).then(() => b.store.put('b/beat', ms).committed);
+  }
+  await expect.poll(() => b.client.inspect()).toMatchObject({ stores: [{ held: ['b/**'] }] });
+  await b.client.close();
+  a.freeze(false);
+  await writer.put('a/2', 2).committed;
+  await expect.poll(() => a.store.get('a/2')).toBe(2);
+  await a.client.close();
+  const { store } = profile.sit({ link: memoryLink(() => null) }, { scope: ['a/**'] });
+  await store.ready;
+  expect([store.get('a/1'), store.get('a/2')]).toEqual([1, 2]);
 });

@@ -152,3 +152,24 @@ test('given a tab that ends without a word, when what it wrote last may have bee
   expect(valve.sent.join()).not.toContain('left/behind');
   expect(c.store.get('left/behind')).toBe(undefined);
 });
+
+test('given a leading tab that has lost the server, when another ends without a word, then what that one wrote last is sent as soon as the server is back', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const clock = new Clock();
+  const a = await profile.open({ env: clock.env });
+  const { platform, die } = mayDie();
+  const b = await profile.open({
+    tabs: tabs({ name: profile.name, platform }),
+    link: memoryLink(() => null),
+  });
+  a.valve.down();
+  await expect.poll(() => b.client.status.get().connection).not.toBe('connected');
+  await b.store.put('left/behind', 1).durable;
+  die();
+  // So long it takes at most until that is seen.
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (let n = 0; n < 10; n++) await clock.skip(500);
+  a.valve.up();
+  await expect.poll(() => clock.skip(500).then(() => a.store.get('left/behind'))).toBe(1);
+});

@@ -1,4 +1,5 @@
 import type { HttpDeps } from './deps.ts';
+import { turn } from './turns.ts';
 
 const STALLED_MS = 30_000;
 const VERDICT_MS_MAX = 2000;
@@ -6,8 +7,8 @@ const PIECE_BYTES = 64 * 1024;
 
 /** Where the events of a stream come from. */
 export type EventSource = {
-  /** The id of the last that the texts so far have told. */
-  readonly cursor: string;
+  /** The id of the last that the texts so far have told; null: they have not told all yet that comes before it. */
+  readonly cursor: string | null;
   /** The next text, perhaps empty; null where there is nothing now. */
   next(): Promise<string | null>;
   /** Calls back once when there is more. */
@@ -40,8 +41,8 @@ export class EventStream {
   #wakeUp: () => void = () => undefined;
   #stalledSince: number | null = null;
   #lastPing: number;
-  /** The id of the last of which the reader has been sent all that is its. */
-  #told: string;
+  /** The id of the last of which the reader has been sent all that is its; null: of none. */
+  #told: string | null;
   #ended = false;
 
   constructor(deps: StreamDeps, config: StreamConfig) {
@@ -84,6 +85,9 @@ export class EventStream {
       const next = await this.#config.source.next();
       if (next !== null) {
         text += next;
+        // Much was looked at that is not the reader's: others want their turn.
+        // oxlint-disable-next-line no-await-in-loop -- the same
+        if (next === '') await turn();
         continue;
       }
       if (text !== '') return text;
@@ -147,7 +151,7 @@ export class EventStream {
 
   /** A bare id moves the cursor of a browser without an event (stores.md §16.4). */
   #ping(): void {
-    this.#send(`: ping\n\nid: ${this.#told}\n\n`);
+    this.#send(this.#told === null ? ': ping\n\n' : `: ping\n\nid: ${this.#told}\n\n`);
   }
 
   /** Ends it, and lets go of its source. */

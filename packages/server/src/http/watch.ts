@@ -93,6 +93,8 @@ class Watch {
   /** What is to be done when nobody watches any more. */
   readonly ends: (() => void)[] = [];
   #cursor: Seq;
+  /** All that comes before the log is told. */
+  #isReady = false;
   #teller: Teller | null = null;
   /** Rules show another part by now of what was told, though nothing was committed. */
   #hasTurned = false;
@@ -120,8 +122,8 @@ class Watch {
     this.ends.push(store.follow(() => this.#changed()));
   }
 
-  get cursor(): string {
-    return this.#idOf(this.#cursor);
+  get cursor(): string | null {
+    return this.#isReady ? this.#idOf(this.#cursor) : null;
   }
 
   /** The next text to send; empty where there is nothing to tell of what was read; null where all is told. */
@@ -161,6 +163,7 @@ class Watch {
   #begin(why: string): void {
     this.#hasTurned = false;
     this.#isUnsure = false;
+    this.#isReady = false;
     this.#teller = null;
     this.#opening = this.#open({ includeCurrent: true, since: null }, why);
   }
@@ -196,7 +199,8 @@ class Watch {
     }
     if (why !== null) this.#toldBy = this.#rights;
     const ready = { through_seq: this.#cursor, incarnation: this.#store.row.incarnation };
-    yield `id: ${this.cursor}\n${message('ready', ready)}`;
+    this.#isReady = true;
+    yield `id: ${this.#idOf(this.#cursor)}\n${message('ready', ready)}`;
   }
 }
 

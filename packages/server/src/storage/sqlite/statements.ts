@@ -48,10 +48,11 @@ const reads = {
   maps: 'SELECT path, revision FROM maps WHERE store = ? AND path > ? ORDER BY path LIMIT ?',
   log: `SELECT seq, op, path, value, arg, device_id, client_op_id, tx, at, principal, removed
     FROM log WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?`,
-  // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs.
+  // Left to itself SQLite goes through all answers of the store, for they are in the order of their seqs. It is called a text,
+  // for what is put together of several has no type that a declaration could tell by itself.
   answer: `SELECT seq, op_id, device_id, fingerprint, at, reply,
       coalesce(principal, ${askerByLog}) AS principal FROM answers
-    INDEXED BY answers_by_id WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC`,
+    INDEXED BY answers_by_id WHERE store = ? AND op_id = ? AND device_id = ? ORDER BY seq DESC` as string,
   high: 'SELECT counter FROM highs WHERE store = ? AND client = ?',
   markers: 'SELECT path, seq FROM markers WHERE store = ? AND seq > ? ORDER BY seq LIMIT ?',
 } as const;

@@ -181,9 +181,8 @@ export class Authority {
   /** Removes from the queue what has waited too long; only while no turn is out that might be taken back. */
   #expire(at: Instant): void {
     const judge = refuseAll(overloaded());
-    for (let work = this.#pending.takeExpired(at); work !== null;) {
+    for (const work of this.#pending.takeExpired(at)) {
       this.#answer(work, takeTurn(work, at.now, judge));
-      work = this.#pending.takeExpired(at);
     }
   }
 

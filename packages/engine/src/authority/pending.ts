@@ -91,15 +91,23 @@ export class Pending {
     this.#ready.clear();
   }
 
-  /** Takes the next one if it has waited too long and is not known to be committed. */
-  takeExpired({ now }: Instant): Work | null {
+  /**
+   * Takes those that have waited too long and are not known to be committed, each once the one before is answered. What comes
+   * behind one that is known to be, on its channel, waits with it: answers keep their order.
+   */
+  *takeExpired({ now }: Instant): Generator<Work> {
+    const spared: Work[] = [];
+    const keeping = new Set<Channel>();
     for (;;) {
       const work = this.#queue.first;
-      if (work === undefined || work.landed || work.deadline > now) return null;
+      if (work === undefined || work.deadline > now) break;
       this.#queue.take(1);
-      if (!this.isHeldUp(work)) return work;
-      this.park(work, { isAsked: false });
+      if (work.landed) keeping.add(work.channel);
+      if (this.isHeldUp(work)) this.park(work, { isAsked: false });
+      else if (keeping.has(work.channel)) spared.push(work);
+      else yield work;
     }
+    this.putBack(spared);
   }
 
   /** Puts back what was taken, each where it stood. */

@@ -1,6 +1,6 @@
 import { Consult, type Gate } from '@holdfast/engine/data';
 import type { AuthorityEffect, Submission } from '@holdfast/engine/authority';
-import { defaultLimits, refuse } from '@holdfast/protocol';
+import { asPath, defaultLimits, refuse } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { Desk, increment, reasonOf, set } from './desk.ts';
 
@@ -226,6 +226,30 @@ describe('what comes on a channel after a write about which something is asked',
     desk.run({ type: 'followed', ops: desk.log.read(0) });
     expect(desk.answered).toEqual([1, asked]);
     expect(desk.log.ops.map(({ path }) => path)).toEqual(['theirs', 'x', 'n']);
+  });
+
+  test('P7 given that something has to be asked about what came before it by now, then it waits for both, and is asked about once', () => {
+    const strict: Gate = {
+      ...asking,
+      judge: (asked) =>
+        asked.before.read(asPath('theirs')) === undefined || asked.advice.has('may it')
+          ? asking.judge(asked)
+          : new Consult([{ key: 'may it', verdict: Promise.resolve(null) }]),
+    };
+    const desk = new Desk({ gate: strict });
+    const first = desk.submit(set('x', 1), id);
+    const second = desk.submit(set('n', 2), next);
+    desk.weather = ({ type }) => (type === 'append' ? 'late' : null);
+    desk.flush();
+    new Desk({}, desk.log).ask(set('theirs', 1), theirs);
+    desk.weather = () => null;
+    desk.run({ type: 'behind', batch: 1 });
+    desk.run({ type: 'consulted', ticket: first, advice });
+    expect(desk.answered).toEqual([first]);
+    desk.run({ type: 'consulted', ticket: second, advice });
+    expect(desk.answered).toEqual([first, second]);
+    const asked = desk.effects.flatMap((each) => (each.type === 'consult' ? [each.ticket] : []));
+    expect(asked).toEqual([second, first]);
   });
 
   test('S68 it takes a place of the queue', () => {

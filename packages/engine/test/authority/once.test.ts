@@ -166,6 +166,27 @@ describe('a repeat', () => {
     expect(looks).toBeLessThan(2000);
   });
 
+  test('S68 of what is stored waits for its answer, and nothing of others that has waited too long waits with it', () => {
+    const desk = new Desk();
+    desk.weather = ({ type }) => (type === 'append' ? 'late' : null);
+    const first = desk.submit(increment('n'), id(1));
+    desk.flush();
+    const second = desk.submit(increment('n'), { ...id(1), channel: 2 });
+    const behind = desk.submit(increment('n'), { ...id(2), channel: 2 });
+    const other = desk.submit(increment('n'), { ...id(3), channel: 3 });
+    desk.weather = ({ type }) => (type === 'lookup' ? { type: 'unreadable' } : null);
+    desk.stored();
+    desk.now += defaultLimits.write_queue_ms;
+    desk.run({ type: 'tick' });
+    expect(desk.answered).toEqual([first, other]);
+    expect(reasonOf(desk.reply(other))).toBe('overloaded');
+    desk.weather = () => null;
+    desk.now += 2000;
+    desk.run({ type: 'tick' });
+    expect(desk.answered).toEqual([first, other, second, behind]);
+    expect(desk.reply(second)).toEqual({ store_seq: 1 });
+  });
+
   test('P21 what somebody committed under an id comes before what others have open under it', () => {
     const desk = new Desk();
     const mine = { ...id(1), principal: 'me' };

@@ -79,13 +79,13 @@ test('S55 a device that confirms nothing, or sends a pong that nobody asked for,
   expect((await joinAt(here, 8, true))[1]).toBe(true);
 });
 
+/** Whoever comes with another token than `dev` is somebody else. */
+const authenticate: NonNullable<Parameters<typeof world>[0]>['authenticate'] = async ({ token }) =>
+  token === null ? null : { ...everything, subject: token === 'dev' ? 'ada' : token };
+
 test('S57 a device starts over in a store that was made anew, though somebody else has joined it first under its name', async () => {
   const storage = memory();
-  const here = await world({
-    storage,
-    authenticate: async ({ token }) =>
-      token === null ? null : { ...everything, subject: token === 'dev' ? 'ada' : token },
-  });
+  const here = await world({ storage, authenticate });
   await flood(await writerOf(here), 10, (n) => `k/${n}`);
   expect((await joinAt(here, 0, true))[1]).toBe(false);
   await storage.stores.purge(here.storeId);
@@ -95,6 +95,21 @@ test('S57 a device starts over in a store that was made anew, though somebody el
   await stranger.join(topic, { last_store_seq: 0 });
   await stranger.caughtUp();
   expect((await joinAt(here, 10, true))[1]).toBe(true);
+});
+
+test('S57 a snapshot that is confirmed late tells nothing any more once somebody else has joined under the name', async () => {
+  const storage = memory();
+  const here = await world({ storage, authenticate });
+  await flood(await writerOf(here), 10, (n) => `k/${n}`);
+  const [ada, isResync] = await joinAt(here, 99, false);
+  expect(isResync).toBe(true);
+  const stranger = await here.connect({ ...knock, token: 'eve' });
+  await stranger.join(topic, { last_store_seq: 0 });
+  const record = await storage.devices.get(store, 'old');
+  expect(record).toMatchObject({ subject: 'eve' });
+  await ada.ask(topic, 'ack_seq', { seq: 10 });
+  await ada.ask(topic, 'status', {});
+  expect(await storage.devices.get(store, 'old')).toEqual(record);
 });
 
 test('S55 a device whose record says not whose it is starts over once', async () => {

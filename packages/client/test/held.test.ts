@@ -155,6 +155,24 @@ test('a store that was there once is ready though the connection is lost, and on
   await other;
 });
 
+test('a store that a cache kept is ready when it is caught up, as long as there may be a connection at any moment', async () => {
+  await using world = await openWorld();
+  const [writer, cache] = [await world.store(), memoryCache()];
+  await writer.put('x', 1).committed;
+  const before = world.client({ cache });
+  await before.store('acme/app').ready;
+  await before.close();
+  await writer.put('x', 2).committed;
+  const valve = new Valve();
+  valve.down();
+  const store = world.client({ cache, link: valve }).store('acme/app');
+  await expect.poll(() => store.get('x')).toBe(1);
+  const seen = store.ready.then(() => store.get('x'));
+  await new Promise(setImmediate);
+  valve.up();
+  expect(await seen).toBe(2);
+});
+
 test('what a cache kept is listed in the outbox when it has been read, whoever looked before', async () => {
   await using world = await openWorld();
   const cache = memoryCache();

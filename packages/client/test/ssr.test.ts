@@ -19,6 +19,7 @@ import {
   synced,
   write,
 } from './ssr-world.ts';
+import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { Tap } from './tap.ts';
 
 beforeEach(openPages);
@@ -225,4 +226,29 @@ test('own writes of a former life go on beneath a seed', async () => {
   handle.retain();
   await synced(client);
   expect(handle.get()).toMatchObject({ title: 'Mine' });
+});
+
+test('what a page was rendered from is shown once: a store that is opened anew later shows nothing that old', async () => {
+  await write('1', { title: 'One' });
+  const state = await rendered();
+  const clock = new VirtualClock();
+  const [client] = browser({
+    env: {
+      now: () => clock.now(),
+      wall: () => clock.wall(),
+      setTimeout: (run, ms) => clock.setTimeout(run, ms),
+      clearTimeout: (handle) => clock.clearTimeout(handle),
+    },
+  });
+  hydrate(client, state);
+  const before = client.store('acme/app');
+  expect(before.entries('**').items.map(({ value }) => value)).toContain('One');
+  await before.ready;
+  before.close();
+  await write('1', { title: 'Two' });
+  await clock.pass(61_000);
+  const after = client.store('acme/app');
+  expect(after.entries('**').items).toEqual([]);
+  await after.ready;
+  await expect.poll(() => after.entries('**').items.map(({ value }) => value)).toContain('Two');
 });

@@ -236,6 +236,19 @@ export const tableCases: readonly Case[] = [
     }),
   },
   {
+    name: 'a device that is used again after a clock that was ahead is put right goes 90 days after that',
+    run: onStorage(async ({ devices }, clock) => {
+      const record = { incarnation: 'i', scope: 'all', unconfirmed: false };
+      clock.at += 1000 * 86_400_000;
+      await devices.put(app, 'd', record);
+      clock.at -= 1000 * 86_400_000;
+      await devices.put(app, 'd', record);
+      clock.at += 90 * 86_400_000 + 1;
+      await devices.put(app, 'other', record);
+      assert.equal(await devices.get(app, 'd'), null);
+    }),
+  },
+  {
     name: 'of a store 100 000 devices are known, those used last, and of others that they are forgotten',
     run: onStorage(async ({ devices }, clock) => {
       const record = { incarnation: 'i', scope: 's', unconfirmed: false, subject: 'ada' };

@@ -43,7 +43,7 @@ export class SqliteDevices implements DeviceTable {
   async put(store: StoreName, device: DeviceId, record: DeviceRecord): Promise<void> {
     const now = this.#desk.now();
     const found = this.#find(store, device);
-    if (found !== null && found.usedAt > now - dayMs && isSame(found.record, record)) return;
+    if (found !== null && isRecent(found, now) && isSame(found.record, record)) return;
     await this.#desk.commits.enqueue(1, () => {
       if (found === null) this.#makeRoom(store, now);
       this.#write(store, device, { record, usedAt: now });
@@ -88,6 +88,10 @@ export class SqliteDevices implements DeviceTable {
       return { record, usedAt: rows.integer(row, 'used_at') };
     });
   }
+}
+
+function isRecent({ usedAt }: Found, now: EpochMs): boolean {
+  return usedAt > now - dayMs && usedAt <= now;
 }
 
 function isSame(a: DeviceRecord, b: DeviceRecord): boolean {

@@ -178,7 +178,11 @@ export class Tab {
           }
           wires.add(wire);
           this.#wires.push(wire);
-          host.process.accept(wire, jsonCodec, { deviceId, principal: deviceId });
+          host.process.accept(wire, jsonCodec, {
+            deviceId,
+            principal: deviceId,
+            isBarred: () => false,
+          });
           this.life.run(() => (isOver ? undefined : events.opened()));
         });
         return {

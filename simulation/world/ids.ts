@@ -7,6 +7,7 @@ export class Ids {
   #life = 1;
   #count = 0;
   #names = 1;
+  #barredUntil = 0;
 
   constructor(device: string) {
     this.#device = device;
@@ -18,7 +19,8 @@ export class Ids {
   }
 
   get caller(): Caller {
-    return { deviceId: this.#device, principal: `${this.#device}, ${this.#names}` };
+    const principal = `${this.#device}, ${this.#names}`;
+    return { deviceId: this.#device, principal, isBarred: (now) => now < this.#barredUntil };
   }
 
   next(): OpId {
@@ -35,6 +37,11 @@ export class Ids {
   begin(): void {
     this.#life += 1;
     this.#count = 0;
+  }
+
+  /** Whoever sits there may not write before this time. */
+  bar(until: number): void {
+    this.#barredUntil = until;
   }
 
   /** From the next connection on, the token names another. */

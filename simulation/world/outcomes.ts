@@ -7,6 +7,8 @@ export class Outcomes {
   readonly #made = new Map<OpId, MadeWrite>();
   /** Refused, but the cache does not know yet: a kill forgets that they were. */
   readonly #fragile = new Set<OpId>();
+  /** It cannot be known what became of these. */
+  readonly #lost = new Set<OpId>();
   #token = 0;
 
   /** The token of the last lease that was granted. */
@@ -22,11 +24,13 @@ export class Outcomes {
   told(opId: OpId, outcome: Outcome): string | null {
     const told = outcomeOf(outcome);
     const [known, now] = [this.#made.get(opId)?.outcome, told].map((each) => JSON.stringify(each));
-    this.#note(opId, told);
-    if (outcome.status === 'refused') this.#fragile.add(opId);
-    else if ('token' in outcome.reply) this.#token = outcome.reply.token ?? 0;
-    // After a kill the same may be told again.
-    const isNew = known === '"unknown"' || known === now;
+    if (told === 'unknown') this.#lost.add(opId);
+    else this.#note(opId, told);
+    if (outcome.status === 'refused') {
+      if (told !== 'unknown') this.#fragile.add(opId);
+    } else if ('token' in outcome.reply) this.#token = outcome.reply.token ?? 0;
+    // After a kill the same may be told again, or that nobody can know.
+    const isNew = known === '"unknown"' || told === 'unknown' || known === now;
     return isNew ? null : `${opId} had two outcomes: ${known} and ${now}`;
   }
 
@@ -41,14 +45,18 @@ export class Outcomes {
     this.#fragile.clear();
   }
 
-  /** Whether somebody was told that it is refused. */
-  isRefused(opId: OpId): boolean {
+  /** Whether somebody was told that it is refused, or that it cannot be known. */
+  isOver(opId: OpId): boolean {
+    if (this.#lost.has(opId)) return true;
     const outcome = this.#made.get(opId)?.outcome ?? 'unknown';
     return outcome !== 'unknown' && 'refused' in outcome;
   }
 
   list(): readonly MadeWrite[] {
-    return [...this.#made.values()];
+    // What was given up may come when others that were made later have come: a server had it already.
+    return [...this.#made.values()].map((made) =>
+      this.#lost.has(made.opId) ? Object.assign({}, made, { isGuarded: true }) : made,
+    );
   }
 
   #note(opId: OpId, outcome: MadeWrite['outcome']): void {

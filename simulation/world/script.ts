@@ -24,6 +24,7 @@ export type Action = { readonly at: number } & (
   | { readonly does: 'crash'; readonly host: number }
   | Pretence
   | { readonly does: 'become'; readonly who: number }
+  | { readonly does: 'bar'; readonly who: number; readonly ms: number }
 );
 
 export type Scene = {
@@ -34,6 +35,10 @@ export type Scene = {
   readonly asks: boolean;
   /** Others name the devices of these, and use their ids. */
   readonly strangers: boolean;
+  /** Some lose the right to write for a while. */
+  readonly bars: boolean;
+  /** Whoever writes takes back more than elsewhere. */
+  readonly regrets: boolean;
 };
 
 const lengthMs = 20_000;
@@ -47,11 +52,17 @@ export function sceneOf(seed: number): Scene {
   // One host knows nothing of what waits for a rule at another, so that what it says of a repeat would not be kept there.
   const asks = more.chance(0.6) && hosts === 1;
   const strangers = more.chance(0.3);
-  return { devices: 3 + dice.below(2), hosts, shared: hosts > 1, asks, strangers };
+  const bars = more.chance(0.2);
+  const regrets = more.chance(0.2);
+  const devices = 3 + dice.below(2);
+  return { devices, hosts, shared: hosts > 1, asks, strangers, bars, regrets };
 }
 
 /** What is done under a seed. */
-export function scriptOf(seed: number, { devices, hosts, strangers }: Scene): readonly Action[] {
+export function scriptOf(
+  seed: number,
+  { devices, hosts, strangers, bars, regrets }: Scene,
+): readonly Action[] {
   const dice = new Dice(seed);
   const count = 60 + dice.below(120);
   // Some worlds are in a hurry, so that much happens at once.
@@ -62,7 +73,29 @@ export function scriptOf(seed: number, { devices, hosts, strangers }: Scene): re
   const theirs = strangers
     ? strangersOf(new Dice(seed ^ 0x57a46e), { devices, hosts, length })
     : [];
-  return [...actions, ...theirs].toSorted((a, b) => a.at - b.at);
+  const barred = bars ? barsOf(new Dice(seed ^ 0xba55), { devices, length }) : [];
+  const takenBack = regrets ? regretsOf(new Dice(seed ^ 0x4e64e7), { devices, length }) : [];
+  return [...actions, ...theirs, ...barred, ...takenBack].toSorted((a, b) => a.at - b.at);
+}
+
+type Extent = { readonly devices: number; readonly length: number };
+
+function regretsOf(dice: Dice, { devices, length }: Extent): readonly Action[] {
+  return Array.from({ length: 10 + dice.below(20) }, () => ({
+    at: dice.below(length),
+    who: dice.below(devices),
+    does: 'cancel',
+  }));
+}
+
+/** The rights of some are taken for a while, and given back. */
+function barsOf(dice: Dice, { devices, length }: Extent): readonly Action[] {
+  return Array.from({ length: 4 + dice.below(12) }, () => ({
+    at: dice.below(length),
+    who: dice.below(devices),
+    does: 'bar',
+    ms: 20 + dice.below(800),
+  }));
 }
 
 /** Somebody else uses an id of a device for what is written nowhere else, and whoever sits there gets a token of another name. */

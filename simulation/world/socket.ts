@@ -42,7 +42,12 @@ export type SocketOwner = {
 };
 
 /** Who is at the other end of a wire. */
-export type Caller = { readonly deviceId: string; readonly principal: string };
+export type Caller = {
+  readonly deviceId: string;
+  readonly principal: string;
+  /** Whether it may not write now. */
+  readonly isBarred: (now: number) => boolean;
+};
 
 const congestedAt = 8;
 const limits = defaultLimits;
@@ -57,6 +62,8 @@ export class Socket {
   readonly #listener: Listener;
   readonly #channels = new Map<number, Channel>();
   #isClosed = false;
+  /** Whose rights change gets another connection. */
+  #isBarred = false;
 
   constructor(
     room: Room,
@@ -192,6 +199,12 @@ export class Socket {
   }
 
   #push({ channel, slot, event, payload }: Extract<ListenerEffect, { type: 'push' }>): void {
+    this.#isBarred ||= this.#caller.isBarred(this.#room.agenda.now);
+    if (this.#isBarred) {
+      // Nobody looks whether it is a repeat.
+      this.#answer({ channel, slot }, refuse('missing_scope', { scope: 'entries:write' }));
+      return;
+    }
     const submission = this.#submission(channel, event, payload);
     if (isRefusal(submission)) {
       this.#room.problem('calm', `a push was malformed: ${event} ${JSON.stringify(payload)}`);

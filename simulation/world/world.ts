@@ -195,6 +195,10 @@ export class World {
       device.ask(action.isGuarded ? guarded(action.request, device) : action.request);
     } else if (isLeasing(action)) {
       device.ask(leasing(action.does, device.outcomes.token, action.ms));
+    } else if (action.does === 'bar') {
+      device.ids.bar(this.#agenda.now + action.ms);
+      // A server lets go of those whose rights have changed, then and when they have them again.
+      for (const ms of [0, action.ms]) this.#agenda.later(ms, () => device.cut());
     } else if ('ms' in action) {
       device[action.does](action.ms);
     } else if (action.does === 'network') {
@@ -243,7 +247,7 @@ export class World {
     for (const { name, vault, outcomes } of this.#devices) {
       for (const opId of vault.kept) {
         // Refused is refused to somebody's face.
-        if (truth.of(opId).length > 0 || outcomes.isRefused(opId)) continue;
+        if (truth.of(opId).length > 0 || outcomes.isOver(opId)) continue;
         this.#room.problem('kept', `${name} had ${opId} in its cache, and it is nowhere`);
       }
     }

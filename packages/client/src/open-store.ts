@@ -11,7 +11,7 @@ import {
 import { alarm } from '@holdfast/engine/registry';
 import type { Keeper } from './cache/port.ts';
 import { seldom } from './later.ts';
-import { type ReceiptDesk, WriteReceipt } from './receipt.ts';
+import { type Asking, type ReceiptDesk, WriteReceipt } from './receipt.ts';
 import { leftBy, reportRefused, tellRevoked } from './rejections.ts';
 import type { Part } from './part.ts';
 import type { Place, Room } from './room.ts';
@@ -139,7 +139,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   /** One of another tab is blind, and may be here already, with the receipt that is `found`. */
   request(
     receipt: WriteReceipt,
-    blind: boolean,
+    how: Asking,
     found?: (receipt: WriteReceipt | undefined) => void,
   ): void {
     const { opId, request } = receipt;
@@ -151,7 +151,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (this.#keeper?.fault !== undefined) receipt.stored(false);
     if (found !== undefined && this.stateOf(opId) !== null) return;
     this.#when(() => {
-      this.#step({ type: 'request', opId, request, blind });
+      this.#step({ type: 'request', opId, request, ...how });
       this.#place.written(request);
     });
   }

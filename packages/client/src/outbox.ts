@@ -53,12 +53,13 @@ export class Outbox {
   retry(opId: OpId, edited?: Request): Receipt | null {
     const open = this.#open();
     open.retry(opId);
-    const request = edited ?? this.#letter(opId)?.request ?? null;
+    const letter = this.#letter(opId);
+    const request = edited ?? letter?.request ?? null;
     // A letter stays listed until the cache has stored that it is a write again.
     const isOnItsWay = open.stateOf(opId) !== null;
-    if (request === null || isOnItsWay || this.#letter(opId) === undefined) return null;
+    if (request === null || isOnItsWay || letter === undefined) return null;
     const receipt = new WriteReceipt({ opId, request }, open);
-    open.request(receipt, false);
+    open.request(receipt, { wasSent: letter.refusal.code === 'outcome_unknown' });
     return receipt;
   }
 

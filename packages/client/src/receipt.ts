@@ -64,6 +64,9 @@ export interface Receipt {
   cancel(): boolean;
 }
 
+/** How a request is taken on: not shown before it is committed; and whether somebody may have sent it before. */
+export type Asking = { readonly blind?: boolean; readonly wasSent?: boolean };
+
 /** What a receipt asks of the store that its write is in. */
 export type ReceiptDesk = {
   stateOf(opId: OpId): PendingState['state'] | null;

@@ -32,6 +32,7 @@ export function tellRevoked(
 /** Why a write is not decided that is left when its store closes: a cache keeps it, or nobody does. */
 export function leftBy({ attempts, status }: PendingRequest, isKept: boolean): Refusal {
   if (isKept) return refuse('closed', { kept: true });
-  const isUncertain = attempts > 0 && status.state !== 'waiting';
+  // A refusal of what was sent once is the only answer that there may be; of more than one send an earlier may have got through.
+  const isUncertain = attempts > (status.state === 'waiting' ? 1 : 0);
   return refuse(isUncertain ? 'outcome_unknown' : 'closed');
 }

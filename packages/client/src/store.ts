@@ -342,7 +342,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
     const opId = this.#hold.slot.nextOpId();
     const receipt = new WriteReceipt({ opId, request: isRefused ? null : request }, open);
     if (isRefused) open.settle(receipt, { status: 'refused', refusal: request });
-    else open.request(receipt, isBlind);
+    else open.request(receipt, { blind: isBlind });
     return receipt;
   }
 

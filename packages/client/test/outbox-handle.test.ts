@@ -1,7 +1,9 @@
 import { memory } from '@holdfast/server/storage/memory';
-import { memoryCache, type Store } from '@holdfast/client';
+import { type ClientOptions, memoryCache, type Store } from '@holdfast/client';
+import { keptIn } from '@holdfast/client/cache';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { Disk, MapRows } from './cache/map-rows.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -75,5 +77,31 @@ describe('the outbox of a handle', () => {
     valve.letOut();
     await store.settled();
     expect(store.outbox.deadLetters()).toEqual([]);
+  });
+
+  it('P20 takes no dead letter back that is retried and may be committed, before it is answered', async () => {
+    const world = await opened();
+    const disk = new Disk();
+    const valve = new Valve();
+    const device = (deviceId: string): Partial<ClientOptions> => ({
+      cache: keptIn(new MapRows(disk)),
+      deviceId,
+    });
+    const first = await world.store({ ...device('laptop-1'), link: valve });
+    valve.holdOut();
+    const { opId, durable } = first.put('k', 1);
+    await durable;
+    const held = new Valve();
+    held.holdOut();
+    const offline = world.client({ ...device('laptop-2'), link: held });
+    const { outbox } = offline.store('acme/app');
+    await expect.poll(() => outbox.deadLetters()).toHaveLength(1);
+    const again = outbox.retry(opId);
+    await again?.durable;
+    expect([again?.cancel(), outbox.discard(opId), outbox.list().length]).toEqual([
+      false,
+      false,
+      1,
+    ]);
   });
 });

@@ -44,7 +44,7 @@ export function send(
   entries: readonly RecordEntry[],
   { hold, watch }: Opened,
 ): void {
-  hold.slot.store.request(receipt, false);
+  hold.slot.store.request(receipt, {});
   watch.flush(entries);
   const { outcome, error } = receipt;
   if (outcome?.status !== 'refused') return;

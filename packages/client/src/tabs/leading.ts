@@ -105,7 +105,8 @@ export class Leading {
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
         const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
         if (isForgotten || isHere) continue;
-        store.request(new WriteReceipt({ opId, request }, store), true, () => undefined);
+        const receipt = new WriteReceipt({ opId, request }, store);
+        store.request(receipt, { blind: true, wasSent: firstSentAt !== null }, () => undefined);
       }
     }, report);
   }

@@ -4,7 +4,6 @@ import {
   isObject,
   isRefusal,
   type OpId,
-  type Refusal,
   refuse,
   type Request,
 } from '@holdfast/protocol';
@@ -52,8 +51,8 @@ export class RelayedWrites {
     if (asked !== undefined) {
       asked.push(answer);
     } else if (this.#ports.store()?.stateOf(opId) === 'answered') {
-      // Committed, which the server can tell and we cannot.
-      this.#ask(push, answer);
+      // Committed, which the server can tell and we cannot. That it could not be asked is no refusal of the write.
+      this.#ask(push, answer, () => this.#ports.shut(from));
     } else {
       this.#asked.set(opId, [answer]);
       this.#ports.relayed(opId);
@@ -73,10 +72,10 @@ export class RelayedWrites {
       else for (const answer of answers) tell(outcome, answer);
     };
     const receipt = new RelayedReceipt({ opId, request }, { store, told });
-    store.request(receipt, true, (found) => receipt.replace(found));
+    store.request(receipt, { blind: true }, (found) => receipt.replace(found));
   }
 
-  #ask({ event, payload }: Message, answer: Answer): void {
+  #ask({ event, payload }: Message, answer: Answer, failed?: () => void): void {
     if (!isObject(payload)) {
       answer('error', refuse('invalid_payload', { field: 'payload' }).toResponse());
       return;
@@ -87,8 +86,9 @@ export class RelayedWrites {
       .then(
         (response) => answer('ok', isObject(response) ? response : {}),
         (error: unknown) => {
-          const { code, details } = error instanceof HoldfastError ? error : refuse('unavailable');
-          answer('error', { ...details, reason: code });
+          const why = error instanceof HoldfastError ? error : refuse('unavailable');
+          if (failed !== undefined && mayPass(why)) failed();
+          else answer('error', { ...why.details, reason: why.code });
         },
       );
   }
@@ -100,6 +100,6 @@ function tell(outcome: Outcome, answer: Answer): void {
 }
 
 /** Of the leader, not of the request: it did not get as far as the server. */
-function mayPass({ code, retry }: Refusal): boolean {
+function mayPass({ code, retry }: Pick<HoldfastError, 'code' | 'retry'>): boolean {
   return retry === 'later' || code === 'closed' || code === 'cancelled' || code === 'outbox_full';
 }

@@ -1,7 +1,7 @@
 import type { Guest, Replica, ReplicaImage, ReplicaStatus } from '@holdfast/engine/replica';
 import type { Release, Signal } from '@holdfast/engine/registry';
 import type { Glob, Refusal, StoreName } from '@holdfast/protocol';
-import type { ReceiptDesk, WriteReceipt } from '../receipt.ts';
+import type { Asking, ReceiptDesk, WriteReceipt } from '../receipt.ts';
 
 /** What a seat asks of the client that sits on it. */
 export interface Seated {
@@ -31,7 +31,7 @@ export interface SeatedStore extends ReceiptDesk {
   /** Takes on a request of another tab, which may be here already, with a receipt that is replaced and `found`. */
   request(
     receipt: WriteReceipt,
-    blind: true,
+    how: Asking & { readonly blind: true },
     found: (receipt: WriteReceipt | undefined) => void,
   ): void;
   /** Does something with the queries that the replica follows. */

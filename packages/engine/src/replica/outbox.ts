@@ -21,6 +21,14 @@ const failuresMax = 3;
 const defaultRetryMs = 1000;
 const firstFailureMs = 250;
 
+/** Final refusals that come before a server looks whether it has a repeat before it. */
+const unlooked: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'missing_scope',
+  'store_not_allowed',
+  'frame_too_large',
+  'body_too_large',
+]);
+
 /** When something happened, on both clocks. */
 export type Moment = { readonly now: MonotonicMs; readonly wall: EpochMs };
 
@@ -151,13 +159,29 @@ export class Outbox {
     if (!this.isBlocked) this.#window = Math.max(1, this.#window >> 1);
     this.isBlocked = true;
     if (pending.failures > failuresMax) return false;
-    pending.isCertain = true;
-    pending.isUncertain = false;
-    pending.firstSentAt = wall;
+    if (this.proves(pending, refusal)) {
+      pending.isCertain = true;
+      pending.isUncertain = false;
+      pending.firstSentAt = wall;
+    }
     const until = now + this.#waitMs(pending, refusal);
     const isBehind = this.#isBehind(pending, refusal);
     this.move(pending, isBehind ? { state: 'queued' } : { state: 'waiting', until, refusal });
     return true;
+  }
+
+  /**
+   * Whether a refusal says that a request is not committed: some come before the server has looked whether it has a repeat before
+   * it. What is refused because of another is not committed where that one is not, which came before.
+   */
+  proves({ wasCertain }: Pending, { code, details, retry }: Refusal): boolean {
+    const cause = code === 'blocked' && details['client_op_id'];
+    const hasLooked = retry === 'later' ? code === 'rate_limited' : !unlooked.has(code);
+    return (
+      wasCertain ||
+      hasLooked ||
+      (typeof cause === 'string' && this.queue.get(cause)?.isCertain === true)
+    );
   }
 
   /** Pushes what may be sent now: nothing behind this place in the order. */
@@ -176,6 +200,7 @@ export class Outbox {
       this.move(pending, { state: 'sent', at: now });
       pending.attempts++;
       pending.firstSentAt ??= wall;
+      pending.wasCertain = pending.isCertain;
       pending.isCertain = false;
     }
   }

@@ -17,8 +17,10 @@ export type Pending = { -readonly [Field in keyof PendingRequest]: PendingReques
   readonly bytes: number;
   /** Times in a row that the server failed over it. */
   failures: number;
-  /** Never sent, or last answered by a refusal: it is not committed, however long ago that was. */
+  /** Never sent, or refused by whoever had looked whether it is: it is not committed, however long ago that was. */
   isCertain: boolean;
+  /** The same, before it was last sent. */
+  wasCertain: boolean;
   /** It was sent before the present channel, and what became of it is not known. */
   isUncertain: boolean;
   /** The caller has been told that it is committed. */
@@ -49,6 +51,7 @@ export function pendingOf(known: PendingRequest): Pending {
     bytes: utf8Length(JSON.stringify(known.request)),
     failures: 0,
     isCertain: attempts === 0,
+    wasCertain: attempts === 0,
     isUncertain: false,
     isSettled: false,
     isSaved: true,

@@ -80,7 +80,7 @@ export class Requests {
 
   /** None of them may be made any more. */
   refuseAll(refusal: Refusal): void {
-    for (const pending of this.#all) this.#fail(pending, refusal);
+    for (const pending of this.#all) this.#failBy(pending, refusal, pending.isCertain);
   }
 
   /** Takes a request on, or settles it at once (C8). */
@@ -123,7 +123,9 @@ export class Requests {
     if (!isRefusal(reply)) this.#commit(pending, reply);
     else if (pending.echo !== null) this.#settle(pending, pending.echo);
     else if (isOk) this.#fail(pending, refuse('outcome_unknown'));
-    else if (!this.outbox.keeps(pending, reply, { now, wall })) this.#fail(pending, reply);
+    else if (!this.outbox.keeps(pending, reply, { now, wall })) {
+      this.#failBy(pending, reply, this.outbox.proves(pending, reply));
+    }
   }
 
   /** The request of ours that a commit came from. */
@@ -180,7 +182,7 @@ export class Requests {
     }
   }
 
-  #take({ opId, request, blind = false, wall }: Input<'request'>): Refusal | null {
+  #take({ opId, request, blind = false, wasSent = false, wall }: Input<'request'>): Refusal | null {
     const { outbox } = this;
     if (this.#isClosed) return refuse('closed');
     if (outbox.stateOf(opId) !== null) return refuse('duplicate_op_id');
@@ -195,7 +197,7 @@ export class Requests {
       order: this.#order + 1,
       createdAt: wall,
       status: { state: 'queued' },
-      attempts: 0,
+      attempts: wasSent ? 1 : 0,
       firstSentAt: null,
     });
   }
@@ -261,6 +263,11 @@ export class Requests {
     const seq = seqOf(reply);
     this.#answered.set(pending, seq);
     this.outbox.move(pending, { state: 'answered', seq });
+  }
+
+  /** It is not sent any more because of a refusal, which may not prove that it is not committed. */
+  #failBy(pending: Pending, refusal: Refusal, isProof: boolean): void {
+    this.#fail(pending, isProof ? refusal : refuse('outcome_unknown', { cause: refusal.code }));
   }
 
   #fail(pending: Pending, refusal: Refusal): void {

@@ -173,8 +173,10 @@ export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs }
         readonly request: Request;
         /** Sent, but not shown before it is committed (leases; writes with patterns `[]`). */
         readonly blind?: boolean;
+        /** Somebody may have sent it before, so that it may be committed. */
+        readonly wasSent?: boolean;
       }
-    /** Withdraw a request that was never sent, or whose last answer was a refusal (C7). */
+    /** Withdraw a request that is certain not to be committed: never sent, or last answered by a refusal that proves it (C7). */
     | { readonly type: 'cancel'; readonly opId: OpId }
     /** Send a waiting request now. */
     | { readonly type: 'retry'; readonly opId: OpId }

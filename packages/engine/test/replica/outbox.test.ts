@@ -1,3 +1,4 @@
+import { refuse, type Request } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { Desk, path } from './desk.ts';
 
@@ -194,6 +195,80 @@ test('only what is certain not to be committed can be cancelled', () => {
   desk.takePushed();
   desk.set('next', 'a', 2);
   expect(desk.pushes).toMatchObject([{ id: 'next', payload: { unblock: true } }]);
+});
+
+test.each(['overloaded', 'blocked', 'unavailable'])(
+  'P20 given a write whose answer was lost, when its repeat is turned away as %s, then it may be committed: it cannot be cancelled, nor be sent again when that is forgotten',
+  (code) => {
+    const desk = new Desk().live();
+    desk.set('a', 'k', 1);
+    desk.step({ type: 'lost' });
+    desk.live();
+    desk.now = 5000;
+    desk.refuse('a', code, { client_op_id: 'a', retry_after_ms: 10 });
+    desk.step({ type: 'cancel', opId: 'a' });
+    expect(desk.outbox()).toEqual(['a waiting']);
+    desk.step({ type: 'lost' });
+    desk.join({ dedupe_since: 4000 });
+    expect(desk.refusalOf('a')).toBe('outcome_unknown');
+  },
+);
+
+test.each(['overloaded', 'blocked', 'unavailable'])(
+  'C7 a write that was turned away as %s when it was first sent is as if it had not been',
+  (code) => {
+    const desk = new Desk().live();
+    desk.set('a', 'k', 1);
+    desk.refuse('a', code, { client_op_id: 'a', retry_after_ms: 10 });
+    desk.step({ type: 'cancel', opId: 'a' });
+    expect(desk.refusalOf('a')).toBe('cancelled');
+  },
+);
+
+test('C7 given writes whose answers were lost, when one is refused for its rate and the next because of that one, then neither is committed', () => {
+  const desk = new Desk().live();
+  desk.set('a', 'a', 1);
+  desk.set('b', 'b', 1);
+  desk.step({ type: 'lost' });
+  desk.live();
+  desk.refuse('a', 'rate_limited', { retry_after_ms: 10 });
+  desk.refuse('b', 'blocked', { client_op_id: 'a', retry_after_ms: 10 });
+  for (const opId of ['b', 'a']) desk.step({ type: 'cancel', opId });
+  expect([desk.refusalOf('a'), desk.refusalOf('b')]).toEqual(['cancelled', 'cancelled']);
+});
+
+test('P20 given a request that somebody else may have sent, when it is turned away, then it may be committed and cannot be cancelled', () => {
+  const desk = new Desk().live();
+  const request: Request = { op: 'set', path: path('k'), value: 1 };
+  desk.step({ type: 'request', opId: 'a', request, wasSent: true });
+  desk.refuse('a', 'overloaded', { retry_after_ms: 10 });
+  desk.step({ type: 'cancel', opId: 'a' });
+  expect(desk.outbox()).toEqual(['a waiting']);
+});
+
+test('P20 given a write whose answer was lost, when its maker may not write any more, then it is not known what became of it', () => {
+  const desk = new Desk().live();
+  desk.set('a', 'k', 1);
+  desk.step({ type: 'lost' });
+  desk.live();
+  desk.set('b', 'k', 2);
+  for (const id of ['a', 'b']) desk.refuse(id, 'missing_scope', { scope: 'entries:write' });
+  expect(desk.outcome('a')).toMatchObject({
+    refusal: { code: 'outcome_unknown', details: { cause: 'missing_scope' } },
+  });
+  expect(desk.refusalOf('b')).toBe('missing_scope');
+});
+
+test('P20 given a write whose answer was lost, when its maker may not join any more, then it is not known what became of it', () => {
+  const desk = new Desk().live();
+  desk.set('a', 'k', 1);
+  desk.step({ type: 'lost' });
+  desk.set('b', 'k', 2);
+  desk.step({ type: 'refused', refusal: refuse('store_not_allowed') });
+  expect([desk.refusalOf('a'), desk.refusalOf('b')]).toEqual([
+    'outcome_unknown',
+    'store_not_allowed',
+  ]);
 });
 
 test('a window bounds what is in flight', () => {

@@ -50,7 +50,12 @@ test('S73 what keeps a snapshot waiting is a request that was sent and adds up, 
   sent.step({ type: 'lost' });
   catchUp(sent);
   expect([sent.value('e'), sent.value('n')]).toEqual([undefined, 1]);
-  sent.refuse('plus', 'blocked', { client_op_id: 'plus', retry_after_ms: 10 });
+  // The server has not looked whether it has it.
+  sent.refuse('plus', 'overloaded', { retry_after_ms: 10 });
+  expect([sent.value('e'), sent.value('n')]).toEqual([undefined, 1]);
+  sent.now += 20;
+  sent.step({ type: 'tick' });
+  sent.refuse('plus', 'rate_limited', { retry_after_ms: 10 });
   expect([sent.value('e'), sent.value('n')]).toEqual([4, 1]);
 
   const lost = new Desk().live();

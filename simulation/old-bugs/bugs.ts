@@ -67,7 +67,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
       if (next?.status.state === 'waiting') this.#retryAt = next.status.until;
       if (this.#isHeldUp) return;`,
     worlds: 'machines',
-    seed: 15,
+    seed: 18,
     says: /stands still/,
   },
   'a batch whose fate was unknown was decided anew, after what it preceded': {
@@ -365,14 +365,14 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 2600003,
     says: /ConflictError: conflict: path own/,
   },
-  'a write that had been taken back was committed after those behind it': {
-    mended: '2738171',
-    file: 'packages/engine/src/replica/requests.ts',
-    now: 'this.#parts.ledger?.withdraw(pending);',
-    was: '',
+  'a write was taken back that was committed, for its repeat had been turned away unseen': {
+    mended: '274bc5f',
+    file: 'packages/engine/src/replica/outbox.ts',
+    now: 'if (this.proves(pending, refusal)) {',
+    was: '{',
     worlds: 'machines',
-    seed: 2606710,
-    says: /once: .* was refused/,
+    seed: 6183,
+    says: /once: .* was refused \(cancelled\)/,
   },
   ...ruleBugs,
   ...viewBugs,

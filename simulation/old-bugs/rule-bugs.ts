@@ -1,6 +1,6 @@
 import type { OldBug } from './old-bug.ts';
 
-/** Those that worlds find in which rules are asked, and others use the ids of a device. */
+/** Those that worlds find in which rules are asked, others use the ids of a device, or rights are taken. */
 export const ruleBugs: { readonly [what: string]: OldBug } = {
   'a write whose fate had been unknown was committed after the next, about which a rule had been asked':
     {
@@ -9,18 +9,9 @@ export const ruleBugs: { readonly [what: string]: OldBug } = {
       now: 'this.#works = isBefore ? all : all.toSorted((a, b) => a.arrival - b.arrival);',
       was: 'this.#works = isBefore ? all : all;',
       worlds: 'machines',
-      seed: 350,
+      seed: 691,
       says: /inOrder/,
     },
-  'a write was committed whose repeat had been refused, while a rule was asked about it': {
-    mended: 'e89abe0',
-    file: 'packages/engine/src/authority/turn.ts',
-    now: 'repeated(work) ?? work.told ?? barrier',
-    was: 'repeated(work) ?? barrier',
-    worlds: 'machines',
-    seed: 221,
-    says: /once: .* was refused/,
-  },
   'a write was taken for committed, as somebody else had used its id': {
     mended: 'd369c9c',
     file: 'packages/engine/src/replica/requests.ts',
@@ -29,5 +20,14 @@ export const ruleBugs: { readonly [what: string]: OldBug } = {
     worlds: 'machines',
     seed: 2,
     says: /once: .* was acknowledged/,
+  },
+  'whoever lost the right to write was told that a write was refused, which had been committed': {
+    mended: '274bc5f',
+    file: 'packages/engine/src/replica/outbox.ts',
+    now: '!unlooked.has(code);',
+    was: 'true;',
+    worlds: 'machines',
+    seed: 147,
+    says: /once: .* was refused \(missing_scope\)/,
   },
 };

@@ -111,7 +111,10 @@ const rows: { readonly [reason in Reason]: readonly [number | null, string, ...s
     null,
     'The store was replaced, and the guard refers to the old one; read again and decide.',
   ],
-  outcome_unknown: [null, 'The request is too old to be sent again safely; check and decide.'],
+  outcome_unknown: [
+    null,
+    'What became of the request is not known, and it is not sent again; check and decide.',
+  ],
   schema_skew: [
     409,
     'It was made for another version of the data, and could not be migrated.',

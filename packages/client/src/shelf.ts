@@ -83,7 +83,9 @@ export class Shelf<T, O> {
     this.#room = room;
     this.#pool = new Pool({ env, timers, report, ttlMs: config.ttlMs, max: config.max });
     const stop = room.connection.subscribe(() => {
-      if (room.connection.get().connection !== 'closed') return;
+      const { connection } = room.connection.get();
+      if (connection === 'connected') for (const entry of this.#entries.values()) entry.retry();
+      if (connection !== 'closed') return;
       stop();
       void this.#pool.dispose();
     });
@@ -182,6 +184,8 @@ class Entry<T> implements Lasting, Place<T> {
   readonly #state: Cell<Shelved<T>>;
   #generation = 0;
   #attempt = 0;
+  /** It failed for want of time. */
+  #wasLate = false;
   #life: Life<T> | null = null;
   /** Who asked waits for it; it is a hold. */
   #pending: (Deferred<T> & { readonly release: Release }) | null = null;
@@ -229,6 +233,12 @@ class Entry<T> implements Lasting, Place<T> {
     if (state.status === 'closed' || isOver) this.#load();
   }
 
+  /** There is a connection: whoever shows that it was waited for in vain would show it for good. */
+  retry(): void {
+    const state = this.getState();
+    if (state.status === 'failed' && this.#wasLate && this.holders > 0) this.#load();
+  }
+
   reset(): void {
     this.#end();
     if (this.holders > 0 || this.#pending !== null) this.#load();
@@ -253,7 +263,7 @@ class Entry<T> implements Lasting, Place<T> {
         const { key } = this;
         // How far it has come: whether there was a connection at all.
         const step = this.#keeper.room.connection.get().connection;
-        if (isLive()) this.#fail(new HoldfastError('timeout', { key, step }));
+        if (isLive()) this.#fail(new HoldfastError('timeout', { key, step }), true);
       };
       life.timer = env.setTimeout(late, loadTimeoutMs);
       opened.ready.then(
@@ -274,9 +284,10 @@ class Entry<T> implements Lasting, Place<T> {
     this.#settle();
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, isLate: boolean = false): void {
     const { env } = this.#keeper.room.settings;
     this.#end();
+    this.#wasLate = isLate;
     const until = env.now() + errorTtlMs;
     this.#become({ status: 'failed', generation: this.#generation, error, until });
     this.#pending?.reject(error);

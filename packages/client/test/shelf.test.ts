@@ -158,6 +158,33 @@ describe('a shelf', () => {
     expect(state('a')).toBe('failed');
   });
 
+  it('what is held and timed out without a connection is opened anew once there is one; what nobody holds, or failed otherwise, is not', async () => {
+    const { promise: token, resolve: arrives } = deferred<string>();
+    const { now, setTimeout, clearTimeout } = clock;
+    const waiting = world.client({
+      token: () => token,
+      env: { now, setTimeout, clearTimeout },
+    });
+    shelf = new Shelf(waiting, { ttlMs: Infinity, max: 4, open });
+    const release = shelf.retain('held', { key: 'held' });
+    shelf.retain('let go', { key: 'let go' })();
+    shelf.retain('refused', { key: 'refused' });
+    last().fail(new Error('no'));
+    await clock.advance(30_000);
+    expect(['held', 'let go', 'refused'].map(state)).toEqual(['failed', 'failed', 'failed']);
+    arrives(world.token);
+    const line = async (): Promise<string> => {
+      await clock.advance(100);
+      return waiting.status.get().connection;
+    };
+    await expect.poll(line).toBe('connected');
+    expect(['held', 'let go', 'refused'].map(state)).toEqual(['loading', 'failed', 'failed']);
+    last().ready();
+    await clock.advance(0);
+    expect(state('held')).toBe('ready');
+    release();
+  });
+
   it('a reset closes what is there, opens anew what is held, and forgets what failed', async () => {
     const states: string[] = [];
     const attempts: number[] = [];

@@ -3,13 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { entriesIn } from '@holdfast/engine/data';
 import { refuse } from '@holdfast/protocol';
 
 import { sweepLeftovers } from '../files/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
-import { type Exported, sendOf } from './exported.ts';
+import { type Exported, leavesOf, sendOf } from './exported.ts';
 import { turn } from './turns.ts';
 
 const SLICE_ROWS = 500;
@@ -65,7 +64,7 @@ async function* read(file: string): AsyncGenerator<Uint8Array> {
 }
 
 /** Slice by slice, so that others have their turns in between. */
-async function write(file: string, { header, tree, scope }: Exported): Promise<void> {
+async function write(file: string, exported: Exported): Promise<void> {
   const database = new DatabaseSync(file);
   try {
     // Nobody needs the file if the process ends before it is whole.
@@ -75,14 +74,14 @@ async function write(file: string, { header, tree, scope }: Exported): Promise<v
       CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
       BEGIN`);
     const meta = database.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
-    const { _header: _, ...told } = header;
+    const { _header: _, ...told } = exported.header;
     for (const [key, value] of Object.entries(told)) meta.run(key, String(value));
     const add = database.prepare(
       'INSERT INTO entries (path, value, type, revision) VALUES (?, ?, ?, ?)',
     );
     let rows = 0;
-    for (const entry of entriesIn(tree, scope)) {
-      if (entry !== null && entry.type !== 'lease') {
+    for (const entry of leavesOf(exported)) {
+      if (entry !== null) {
         add.run(entry.path, JSON.stringify(entry.value), entry.type, entry.revision);
         rows += 1;
       }

@@ -1,11 +1,9 @@
-import { entriesIn } from '@holdfast/engine/data';
-
 import type { Files } from '../files/index.ts';
 import { contentOf } from '../storage/batch.ts';
 import type { FileContent } from '../storage/port.ts';
 import type { HttpDeps } from './deps.ts';
-import { type Exported, linesOf, sendOf } from './exported.ts';
-import { turn, TURN_LEAVES } from './turns.ts';
+import { type Exported, leavesOf, linesOf, sendOf } from './exported.ts';
+import { turn } from './turns.ts';
 
 const BLOCK = 512;
 const PIECE_BYTES = 64 * 1024;
@@ -26,7 +24,7 @@ async function* archive(
   files: Pick<Files, 'open'>,
 ): AsyncGenerator<Uint8Array> {
   let size = 0;
-  for (const piece of linesOf(exported)) {
+  for await (const piece of linesOf(exported)) {
     size += piece.byteLength;
     await turn();
   }
@@ -41,13 +39,11 @@ async function* archive(
 }
 
 /** What the entries name, each once. */
-async function contentsOf({ tree, scope }: Exported): Promise<readonly FileContent[]> {
+async function contentsOf(exported: Exported): Promise<readonly FileContent[]> {
   const found = new Map<string, FileContent>();
-  let passed = 0;
-  for (const entry of entriesIn(tree, scope)) {
-    passed += 1;
+  for (const entry of leavesOf(exported)) {
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (passed % TURN_LEAVES === 0) await turn();
+    if (entry === null) await turn();
     const content = entry?.type === 'file' ? contentOf(entry.value) : null;
     if (content !== null) found.set(content.hash, content);
   }

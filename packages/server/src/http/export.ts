@@ -1,4 +1,3 @@
-import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Context, Hono } from 'hono';
 
 import type { Looker } from '../storage/turn.ts';
@@ -7,11 +6,10 @@ import { invalidParam } from './errors.ts';
 import { queryOf } from './query.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
-import { type Exported, linesOf, sendOf } from './exported.ts';
+import { type Exported, leavesOf, linesOf, sendOf } from './exported.ts';
 import { identify, isShutOut, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
-import { TURN_LEAVES } from './turns.ts';
 
 const parameters = new Set(['format']);
 const formats: ReadonlySet<string> = new Set(['jsonl', 'sqlite', 'tar']);
@@ -41,7 +39,7 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
   // Before all entries are counted.
   if (!formats.has(format)) throw invalidParam('format is jsonl, sqlite or tar.');
   if (format === 'tar') needScope(principal, 'files:read');
-  const { tree, seq, scope } = await deps.withStore(row.id, (store) => ({
+  const { seq, ...seen } = await deps.withStore(row.id, (store) => ({
     ...store.view(),
     scope: readableIn(deps, principal, store),
   }));
@@ -49,14 +47,12 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
     _header: true,
     store: row.name,
     seq,
-    entry_count: await deps.rates.looking(principal, row.id, (looker) =>
-      countOf({ tree, scope, looker }),
-    ),
+    entry_count: await deps.rates.looking(principal, row.id, (looker) => countOf(seen, looker)),
     path_schema_version: 3,
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
   } as const;
-  return { header, tree, scope, isOver: () => isShutOut(deps, c, principal) };
+  return { header, ...seen, isOver: () => isShutOut(deps, c, principal) };
 }
 
 function answer(
@@ -70,22 +66,12 @@ function answer(
   });
 }
 
-async function countOf({
-  tree,
-  scope,
-  looker,
-}: {
-  readonly tree: Tree;
-  readonly scope: Scope;
-  readonly looker: Looker;
-}): Promise<number> {
+async function countOf(seen: Pick<Exported, 'tree' | 'scope'>, looker: Looker): Promise<number> {
   let count = 0;
-  let passed = 0;
-  for (const entry of entriesIn(tree, scope)) {
-    passed += 1;
+  for (const entry of leavesOf(seen)) {
+    if (entry !== null) count += 1;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (passed % TURN_LEAVES === 0) await looker.rest();
-    if (entry !== null && entry.type !== 'lease') count += 1;
+    else await looker.rest();
   }
   return count;
 }

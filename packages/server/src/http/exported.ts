@@ -1,7 +1,8 @@
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
-import type { Seq } from '@holdfast/protocol';
+import type { Entry, Seq } from '@holdfast/protocol';
 import { whileAllowed } from './lively.ts';
 import { streamOf } from './stream-of.ts';
+import { turn, TURN_LEAVES } from './turns.ts';
 
 const PIECE_CHARS = 64 * 1024;
 
@@ -34,18 +35,29 @@ export function sendOf(
   return streamOf(whileAllowed(pieces, isOver), keeping);
 }
 
-/** The header, then a line for each leaf, in pieces. */
-export function* linesOf({
-  header,
+/** What an export tells of: leases stay behind. null where others want their turn, also where little of much is told. */
+export function* leavesOf({
   tree,
   scope,
-}: Exported): Generator<Uint8Array, void, undefined> {
-  const encoder = new TextEncoder();
-  let text = `${JSON.stringify(header)}\n`;
+}: Pick<Exported, 'tree' | 'scope'>): Generator<Entry | null, void, undefined> {
+  let passed = 0;
   for (const entry of entriesIn(tree, scope)) {
-    if (entry !== null && entry.type !== 'lease') text += `${JSON.stringify(entry)}\n`;
-    if (text.length < PIECE_CHARS && entry !== null) continue;
-    if (text !== '') yield encoder.encode(text);
+    if (entry?.type !== 'lease') yield entry;
+    passed += 1;
+    if (passed % TURN_LEAVES === 0) yield null;
+  }
+}
+
+/** The header, then a line for each leaf, in pieces. */
+export async function* linesOf(exported: Exported): AsyncGenerator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder();
+  let text = `${JSON.stringify(exported.header)}\n`;
+  for (const entry of leavesOf(exported)) {
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the paths
+    if (entry === null) await turn();
+    else text += `${JSON.stringify(entry)}\n`;
+    if (text.length < PIECE_CHARS) continue;
+    yield encoder.encode(text);
     text = '';
   }
   if (text !== '') yield encoder.encode(text);

@@ -17,6 +17,7 @@ import { setImmediate as loop } from 'node:timers/promises';
 import { defaultLimits } from '@holdfast/protocol';
 import { expect, onTestFinished, test } from 'vitest';
 
+import { turnsOfOthers, wide } from './wide.ts';
 import { World } from './world.ts';
 
 const S = '/api/stores/acme/blog';
@@ -265,3 +266,17 @@ test('a database that cannot be removed yet takes no place of those that come', 
     await body?.cancel().catch(() => undefined);
   }
 });
+
+test.each(['jsonl', 'sqlite', 'tar'])(
+  'an export as %s to who may read few of many leaves keeps nobody else from their turn',
+  async (format) => {
+    const { world, narrow } = await wide('acme/blog', 'abcdefghijkl');
+    const others = turnsOfOthers();
+    const headers = { Authorization: `Bearer ${narrow}` };
+    const response = await world.app.request(`${S}/export?format=${format}`, { headers });
+    // While they are counted, and while they are told.
+    expect(others.count).toBeGreaterThan(10);
+    await response.bytes();
+    expect(others.count).toBeGreaterThan(20);
+  },
+);

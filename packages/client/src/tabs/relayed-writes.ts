@@ -48,14 +48,16 @@ export class RelayedWrites {
   ): void {
     const { opId, request } = push.write;
     const asked = this.#asked.get(opId);
+    const state = this.#ports.store()?.stateOf(opId) ?? null;
     if (asked !== undefined) {
       asked.push(answer);
-    } else if (this.#ports.store()?.stateOf(opId) === 'answered') {
+    } else if (state === 'answered') {
       // Committed, which the server can tell and we cannot. That it could not be asked is no refusal of the write.
       this.#ask(push, answer, () => this.#ports.shut(from));
     } else {
       this.#asked.set(opId, [answer]);
-      this.#ports.relayed(opId);
+      // One that led before sends back what we had sent through it: that is ours as before.
+      if (state === null) this.#ports.relayed(opId);
       this.#relay(opId, request, from);
     }
   }

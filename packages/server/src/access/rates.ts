@@ -98,6 +98,20 @@ export class Rates {
     return this.#looks.begin(`${storeId} ${ownerOf(principal)}`, this.#lookPace(principal));
   }
 
+  /** The same for as long as `use` takes. */
+  async looking<T>(
+    principal: Principal,
+    storeId: string,
+    use: (look: Look) => Promise<T>,
+  ): Promise<T> {
+    const look = this.look(principal, storeId);
+    try {
+      return await use(look);
+    } finally {
+      look.end();
+    }
+  }
+
   /** Takes in who somebody is by now: what an open socket is charged for goes by the rates of now, too. */
   heard(principal: Principal): void {
     for (const kind of kinds) {
@@ -149,20 +163,6 @@ export class Rates {
     const bucket = { tokens: pace.burst, at: this.#now(), ...pace, isTold: false };
     this.#buckets.set(key, bucket);
     return bucket;
-  }
-
-  /** The same for as long as `use` takes. */
-  async looking<T>(
-    principal: Principal,
-    storeId: string,
-    use: (look: Look) => Promise<T>,
-  ): Promise<T> {
-    const look = this.look(principal, storeId);
-    try {
-      return await use(look);
-    } finally {
-      look.end();
-    }
   }
 
   #lookPace({ limits }: Principal): LookPace {

@@ -97,10 +97,6 @@ function submit(
   const ticket = host.ticket();
   return new Promise((resolve, reject) => {
     const lost = (): void => reject(new Error(`The store ${host.row.name} stopped meanwhile.`));
-    if (host.stopped) {
-      lost();
-      return;
-    }
     host.submit(
       { ...request, ticket, channel, blocks: false, unblock: false, dialect: 4 },
       { answered: (_ticket, answer) => resolve(answer), lost },

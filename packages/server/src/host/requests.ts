@@ -14,7 +14,7 @@ import { endSpan, type Span, startRemoteSpan, startSpan, traceparentOf } from '.
 /** Where the answer to a submission goes. */
 export type Receiver = {
   answered(ticket: number, answer: WriteReply | Refusal): void;
-  /** The host stopped for a bug: nobody knows the outcome. Channels need not hear it, for they are closed. */
+  /** The host has stopped for a bug: nobody knows the outcome. */
   lost?(): void;
 };
 

@@ -167,7 +167,8 @@ export class StoreHost {
   /** Takes a request to the authority; the receiver hears the answer under the submission's ticket. */
   submit(submission: Submission, receiver: Receiver, trace: string | null = null): void {
     this.#requests.add(submission, receiver, { head: this.#head, trace });
-    this.#step({ type: 'submit', submission });
+    if (this.#stopped) this.#requests.lose();
+    else this.#step({ type: 'submit', submission });
   }
 
   /** Resolves when no request of this id is on its way: what it came to is stored by then. False: there was none. */

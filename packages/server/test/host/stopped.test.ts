@@ -8,6 +8,7 @@ import { app, view } from '@holdfast/server';
 import { TestClock } from '@holdfast/server/testing';
 import { expect, onTestFinished, test } from 'vitest';
 
+import { systemClock } from '../../src/host/clock.ts';
 import { SlowDisk } from '../conversation/slow-disk.ts';
 import { put } from '../conversation/talk.ts';
 import { set, topic, world } from '../conversation/world.ts';
@@ -127,6 +128,47 @@ test('a join under way while its store stops is refused, not left on a store tha
   disk.release();
   expect(await joining).toMatchObject({ status: 'error', response: { reason: 'unavailable' } });
   expect((await other.join(topic)).status).toBe('ok');
+});
+
+/** A clock that keeps the next that is to run at the end of a turn until it is released. */
+function keepingClock() {
+  let isNext = false;
+  let kept: (() => void) | null = null;
+  return {
+    ...systemClock,
+    setImmediate: (run: () => void) => {
+      if (isNext) kept = run;
+      else systemClock.setImmediate(run);
+      isNext = false;
+    },
+    keepNext: () => void (isNext = true),
+    get hasKept() {
+      return kept !== null;
+    },
+    release: () => kept?.(),
+  };
+}
+
+test('who has a store go back as it stops, before its channels are closed, may have it go back once it is open again', async () => {
+  const { storage, lie } = lyingOnce(memory());
+  const clock = keepingClock();
+  const log = { info: () => undefined, error: () => clock.keepNext() };
+  const { server, connect, joined } = await world({ storage, log, clock, rates: {} });
+  await server.stores.create('demo/other');
+  const [peer, neighbour] = [await joined(), await connect({ device: 'd2' })];
+  await put(peer, 'a', 0);
+  await put(peer, 'many', Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [at, at])));
+  lie();
+  peer.push(topic, 'write', set('b', 2, 'in vain'));
+  await expect.poll(() => clock.hasKept).toBe(true);
+  peer.push(topic, 'rollback', { path: 'many', to_seq: 2 });
+  // By then it has been looked for.
+  await neighbour.join('store:demo/other');
+  clock.release();
+  await peer.until(([, , , event]) => event === 'phx_close');
+  await peer.join(topic, { last_store_seq: 2 });
+  const { response } = await peer.ask(topic, 'rollback', { path: 'many', to_seq: 2 });
+  expect(response).toMatchObject({ noop: true });
 });
 
 test('a view goes on with a store whose host has stopped: with what is stored, and with what is written later', async () => {

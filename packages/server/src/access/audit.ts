@@ -43,7 +43,7 @@ export class AuditLog {
     this.#report = report;
   }
 
-  /** Resolves once it is kept. What is done stays done where it cannot be noted; the operator's log tells of it then. */
+  /** Resolves once it is kept. What is done stays done where it cannot be noted: the operator's log has the whole of it then. */
   async note({ act, org, actor, store, target, details }: Act): Promise<void> {
     const at = this.#clock.now();
     const place = store ? { id: store.id, name: store.name } : null;
@@ -58,7 +58,9 @@ export class AuditLog {
     };
     await this.#table
       .note(row)
-      .catch((error: unknown) => this.#report(`${act} in ${org} was not noted`, error));
+      .catch((error: unknown) =>
+        this.#report(`an act was not noted: ${JSON.stringify(row)}`, error),
+      );
   }
 
   readonly list: Storage['audit']['list'] = (page) => this.#table.list(page);

@@ -1,7 +1,9 @@
 import { setImmediate as loop } from 'node:timers/promises';
 import { passthrough, record } from '@holdfast/protocol';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { GivenPrincipal } from '../../src/index.ts';
+import { memory } from '../../src/storage/memory.ts';
+import { StorageError } from '../../src/storage/port.ts';
 import { everything, set, topic, world } from '../conversation/world.ts';
 import { type Ask, World } from './world.ts';
 
@@ -102,6 +104,32 @@ test('a rollback is noted with the path that it went by, in whichever form that 
   }
   const acts = (await actsOf(ask)).filter(({ act }) => act === 'store.rolled_back');
   expect(acts.map(({ target }) => target)).toEqual([null, 'a/b', 'a/b']);
+});
+
+test('an act that cannot be noted, as on a full disk, is told to the operator’s log whole: who did it, what, to what and when', async () => {
+  const told: string[] = [];
+  const storage = memory();
+  vi.spyOn(storage.audit, 'note').mockRejectedValue(new StorageError('full', 'The disk is full.'));
+  const { joined, storeId } = await world({
+    storage,
+    log: { info: () => undefined, error: (_details, what) => void told.push(what) },
+  });
+  const peer = await joined();
+  await peer.ask(topic, 'write', set('a', 1, 'd1:s:1'));
+  expect(await peer.ask(topic, 'rollback', { to_seq: 0 })).toMatchObject({ status: 'ok' });
+  const lines = told.map((line) => line.replace(/^an act was not noted: /u, ''));
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ act: 'store.created', actor: null }),
+    {
+      at: expect.any(Number),
+      org: 'demo',
+      act: 'store.rolled_back',
+      actor: 'dev',
+      store: { id: storeId, name: 'demo/main' },
+      target: null,
+      details: { to_seq: 0 },
+    },
+  ]);
 });
 
 test('the operator’s acts, and a rollback on a socket, are noted too', async () => {

@@ -53,8 +53,10 @@ class Shelf {
   readonly entries = new Map<Path, Leaf>();
   readonly maps = new Map<Path, Seq>();
   readonly markers = new Map<Path, { readonly seq: Seq; readonly at: EpochMs }>();
-  /** By device and op id, in the order of their last seqs; newest first, of each principal the last. */
-  readonly answers = new Map<string, readonly [Answer, ...Answer[]]>();
+  /** By device and op id, newest first. */
+  readonly answers = new Map<string, readonly Answer[]>();
+  /** The same, oldest first. */
+  readonly given = new Set<Answer>();
   readonly highs = new Map<string, { readonly counter: number; readonly seq: Seq }>();
 }
 
@@ -229,10 +231,11 @@ class MemoryStorage implements Storage {
 
   #pruneAnswers(shelf: Shelf, added: number): void {
     const now = this.now();
-    let left = Math.min(shelf.answers.size - this.#retention.answers, pruneLimit(added));
-    for (const [key, [{ at, opId, seq }]] of shelf.answers) {
+    let left = Math.min(shelf.given.size - this.#retention.answers, pruneLimit(added));
+    for (const answer of shelf.given) {
+      const { at, opId, seq } = answer;
       if (left <= 0 || !isPastDay(at, now, this.#retention)) break;
-      shelf.answers.delete(key);
+      forget(shelf, answer);
       const client = splitOpId(opId)?.client ?? '';
       if ((shelf.highs.get(client)?.seq ?? Infinity) <= seq) shelf.highs.delete(client);
       shelf.dedupeSince = Math.max(shelf.dedupeSince, at + 1);
@@ -248,16 +251,20 @@ function put<T>(map: Map<Path, T>, path: Path, value: T | null): void {
 
 function remember(shelf: Shelf, answer: Answer): void {
   const key = keyOf(answer.deviceId, answer.opId);
-  const before = shelf.answers.get(key) ?? [];
-  shelf.answers.delete(key);
-  shelf.answers.set(key, [
-    answer,
-    ...before.filter(({ principal }) => principal !== answer.principal),
-  ]);
+  shelf.answers.set(key, [answer, ...(shelf.answers.get(key) ?? [])]);
+  shelf.given.add(answer);
   const split = splitOpId(answer.opId);
   if (split === null) return;
   const counter = Math.max(split.counter, shelf.highs.get(split.client)?.counter ?? 0);
   shelf.highs.set(split.client, { counter, seq: answer.seq });
+}
+
+function forget(shelf: Shelf, answer: Answer): void {
+  const key = keyOf(answer.deviceId, answer.opId);
+  const others = shelf.answers.get(key)?.filter((each) => each !== answer) ?? [];
+  if (others.length === 0) shelf.answers.delete(key);
+  else shelf.answers.set(key, others);
+  shelf.given.delete(answer);
 }
 
 /** Ids may hold any character, so the length keeps the two apart. */

@@ -30,6 +30,13 @@ function crowd(seq: Seq, count: number, fields: Partial<Answer> = {}): Answer[] 
   );
 }
 
+/** The same ids at every seq, each time of somebody else. */
+function shared(seq: Seq): Answer[] {
+  return Array.from({ length: kept / 100 }, (_, index) =>
+    answer(seq, { opId: `shared:${String(index)}`, principal: `user:${String(seq)}` }),
+  );
+}
+
 /** The law of `answers`. */
 export const dedupeCases: readonly Case[] = [
   {
@@ -167,6 +174,29 @@ export const dedupeCases: readonly Case[] = [
       assert.equal(found.highs.size, 0, 'a high goes with the last answer of its client');
       assert.equal((await storage.open(store))?.dedupeSince, start + 1);
       assert.deepEqual((await ask(storage, store, crowd(2, 2))).answers, crowd(2, 2).slice(1));
+    }),
+  },
+  {
+    name: 'each answer counts and is forgotten by itself, whoever else has used its id',
+    run: onStore(async (storage, store, clock) => {
+      const first = answer(1);
+      await mustStore(storage, store, batchOf([op(1)], { answers: [first] }));
+      for (let seq = 2; seq <= 101; seq++) {
+        const made = op(seq, { principal: `user:${String(seq)}` });
+        // oxlint-disable-next-line no-await-in-loop -- one append follows the other
+        await mustStore(storage, store, batchOf([made], { answers: shared(seq) }));
+      }
+      clock.at += 2 * day;
+      const late = answer(102, { opId: 'late', at: clock.at });
+      await mustStore(storage, store, batchOf([op(102)], { answers: [late] }));
+      assert.deepEqual((await ask(storage, store, [first])).answers, [], 'it is one too many');
+      const of = async (index: number): Promise<readonly (string | null | undefined)[]> => {
+        const { answers } = await ask(storage, store, shared(2).slice(index, index + 1));
+        return answers.map(({ principal }) => principal);
+      };
+      const users = Array.from({ length: 100 }, (_, index) => `user:${String(101 - index)}`);
+      assert.deepEqual(await of(0), users.slice(0, -1), 'the oldest of them has gone alone');
+      assert.deepEqual(await of(1), users);
     }),
   },
 ];

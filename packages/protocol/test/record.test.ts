@@ -9,6 +9,7 @@ import {
   recordsByName,
   source,
   type StandardSchema,
+  type RecordContext,
   type Stored,
 } from '@holdfast/protocol';
 import { passRecord, storedForm } from '@holdfast/protocol/record';
@@ -69,6 +70,7 @@ test('a definition is frozen, says its types, and names one object by its parame
   expectTypeOf<Out<typeof User>>().toEqualTypeOf<UserValue>();
   expectTypeOf<MutationInput<typeof User, 'rename'>>().toEqualTypeOf<{ to: string }>();
   expectTypeOf(User).toExtend<RecordDef>();
+  expectTypeOf<RecordContext['principal']['tokenId']>().toEqualTypeOf<string | null | undefined>();
   // @ts-expect-error -- the path has the parameter "id"
   expect(() => User.key({ other: '7' })).toThrow('non-empty string');
   // @ts-expect-error -- no such mutation

@@ -23,7 +23,13 @@ export type Migrations = { readonly [major: string]: Migration };
 
 /** On whose behalf something is judged, and when (records.md §1). */
 export type RecordContext = {
-  readonly principal: { readonly subject: string | null; readonly [member: string]: unknown };
+  readonly principal: {
+    /** Who it is; null: anonymous. */
+    readonly subject: string | null;
+    /** The id of the issued token that was shown; null where it was none, absent where a server's own code asks as somebody. */
+    readonly tokenId?: string | null;
+    readonly [member: string]: unknown;
+  };
   readonly now: EpochMs;
 };
 

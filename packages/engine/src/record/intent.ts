@@ -80,7 +80,7 @@ function composeSet(target: Target, result: RecordValue, { onPutBack }: ComposeE
     };
   }
   const known = before && decodeStored(before);
-  const { stored } = storedForm(def, putBack(def, known, { result, onPutBack }));
+  const stored = storedOf(def, known, { result, onPutBack });
   const set = pick(stored, (field) => isWritable(def, field));
   const unset = Object.keys(before ?? {}).filter(
     (field) => isWritable(def, field) && !Object.hasOwn(stored, field),
@@ -101,8 +101,24 @@ function composePatch(target: Target, patch: RecordValue, { onPutBack }: Compose
   }
   const known = decodeStored(current);
   const result = { ...(isObject(known) ? known : {}), ...patch };
-  const { stored } = storedForm(def, putBack(def, known, { result, onPutBack }));
+  const stored = storedOf(def, known, { result, onPutBack });
   return composeFields(target, { set: pick(stored, (at) => fields.includes(at)), unset });
+}
+
+/** The stored form of what was given, with the authority's fields as they are. */
+function storedOf(
+  def: Target['def'],
+  known: unknown,
+  given: Parameters<typeof putBack>[2],
+): JsonObject {
+  try {
+    return storedForm(def, putBack(def, known, given)).stored;
+  } catch (error) {
+    // What is wrong with it as it was given is told first; else it is that those fields were not taken from it.
+    const { stored } = storedForm(def, given.result);
+    const fields = Object.keys(stored).filter((field) => !isWritable(def, field));
+    throw fields.length === 0 ? error : new RejectedError('forbidden_field', { fields });
+  }
 }
 
 type Fields = { readonly set: JsonObject; readonly unset: readonly string[] };

@@ -31,6 +31,19 @@ const schema: StandardSchema<Item, Item> = {
   },
 };
 
+const accountSchema: StandardSchema<Item, Item> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) => {
+      const { balance } = (value ?? {}) as { balance?: unknown };
+      return typeof balance === 'number'
+        ? schema['~standard'].validate(value)
+        : { issues: [{ message: 'needs a balance', path: ['balance'] }] };
+    },
+  },
+};
+
 const textSchema: StandardSchema<string, string> = {
   '~standard': {
     version: 1,
@@ -187,6 +200,23 @@ describe('mutations', () => {
     expect(composed(target, { mutate: 'rename', input: 'b' })).toEqual([
       { op: 'mutate', path, record: 'plain', name: 'rename', value: 'b' },
     ]);
+  });
+
+  test('a set that does not pass without the authority’s fields is told which fields it may not write, and what is wrong with it else', () => {
+    const Account = record({
+      ...({ store: 'acme/app', schema: accountSchema, version: '1' } as const),
+      name: 'account',
+      path: 'accounts/:id',
+      authority: { name: 'lww', balance: 'server' },
+    });
+    const target: Target = { def: Account, path: asPath('accounts/1'), current: undefined };
+    const given = { name: 'a', balance: 7 };
+    const forbidden = { code: 'forbidden_field', details: { fields: ['balance'] } };
+    expect(() => composed(target, { set: given })).toThrow(expect.objectContaining(forbidden));
+    expect(() => composed(target, { set: { name: 'a' } })).toThrow('at balance: needs a balance');
+    expect(() => composed(target, { set: { ...given, name: 1 } })).toThrow('at name: needs a name');
+    const current = { name: 'b', balance: 1 };
+    expect(composed({ ...target, current }, { set: given })).toHaveLength(1);
   });
 
   test('R121 what is gone can be set, or made by a mutation, and nothing else; what is unknown waits', () => {

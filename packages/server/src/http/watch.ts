@@ -8,7 +8,7 @@ import type { HttpDeps, OpenStore, Teller } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import { credentialsOf, identify, needScope, readable } from './identify.ts';
-import { queryOf, readPattern } from './query.ts';
+import { flagOf, queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { Streams } from './streams.ts';
 import { upgradeRequired } from './upgrade-required.ts';
@@ -17,7 +17,7 @@ const RECHECK_MS = 2000;
 const PING_MS = 15_000;
 /** The name of rules that let everything be read. */
 const everything = rightsName(undefined);
-const parameters = new Set(['pattern', 'include_current', 'since', 'incarnation']);
+const parameters = new Set(['pattern', 'include_current', 'present', 'since', 'incarnation']);
 
 /** Where a watcher is: the seq that it was told last, and the name of the rules by which it was. */
 type Place = { readonly seq: Seq; readonly rights: string };
@@ -33,6 +33,8 @@ type Reading = {
 type Wanted = {
   readonly scope: Scope;
   readonly includeCurrent: boolean;
+  /** What is there is not told where the log is not enough, either: the watcher reads that for itself. */
+  readonly hasOwn: boolean;
   /** What it was told last; null: from now on. */
   readonly since: Place | null;
   readonly incarnation: string | null;
@@ -89,6 +91,7 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
 class Watch {
   readonly #store: OpenStore;
   readonly #scope: Scope;
+  readonly #hasOwn: boolean;
   #opening: Generator<string | null, void, undefined>;
   /** What is to be done when nobody watches any more. */
   readonly ends: (() => void)[] = [];
@@ -109,6 +112,7 @@ class Watch {
   constructor(store: OpenStore, wanted: Wanted, { rights, isVeiled }: Reading) {
     this.#store = store;
     this.#scope = wanted.scope;
+    this.#hasOwn = wanted.hasOwn;
     this.#rights = rights;
     const { head } = store.standing();
     const why = whyReset(store, wanted);
@@ -193,7 +197,7 @@ class Watch {
     if (why !== null) yield message('reset', { why, seq });
     if (why !== null || (wanted.includeCurrent && wanted.since === null)) {
       this.#cursor = seq;
-      for (const entry of entriesIn(tree, this.#scope)) {
+      for (const entry of this.#hasOwn ? [] : entriesIn(tree, this.#scope)) {
         yield entry === null ? null : message('present', entry);
       }
     }
@@ -247,15 +251,13 @@ function acceptsEvents(accept = '*/*'): boolean {
 
 function readWanted(c: Context, { limits }: HttpDeps, rules: Scope): Wanted {
   const asked = queryOf(c, parameters);
-  const { pattern = '**', include_current: current = 'false', incarnation = null } = asked;
+  const { pattern = '**', include_current: current, incarnation = null } = asked;
   const parsed = readPattern(pattern, limits);
-  if (current !== 'true' && current !== 'false') {
-    throw invalidParam('include_current is true or false.');
-  }
   const { 'last-event-id': seen = '' } = c.req.header();
   return {
     scope: new Scope([parsed]).within(rules),
-    includeCurrent: current === 'true',
+    includeCurrent: flagOf('include_current', current),
+    hasOwn: !flagOf('present', asked['present'] ?? 'true'),
     // What the browser saw last counts more than what the page asked for at first.
     since: readPlace(seen === '' ? asked['since'] : seen),
     incarnation,

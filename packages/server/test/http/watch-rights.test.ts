@@ -14,13 +14,13 @@ async function open() {
   await world.store('acme/blog');
   const [whole, narrow] = [await world.token(), await world.token({ pathRules: part })];
   const put = (path: string): Promise<unknown> => whole.ask('PUT', `${S}/entries/${path}`, path);
-  const watch = async (raw: string, id: string | null = null): Promise<Reader> => {
+  const watch = async (raw: string, id: string | null = null, query = ''): Promise<Reader> => {
     const headers = {
       Authorization: `Bearer ${raw}`,
       Accept: 'text/event-stream',
       ...(id !== null && { 'Last-Event-ID': id }),
     };
-    return new Reader(await world.app.request(`${S}/watch`, { headers }));
+    return new Reader(await world.app.request(`${S}/watch${query}`, { headers }));
   };
   return { put, watch, whole: whole.raw, narrow: narrow.raw, ask: narrow.ask };
 }
@@ -90,6 +90,21 @@ test('S107 who comes back under the rules by which it was told is told what has 
   await put('shown/3');
   expect(await told(second, 1)).toEqual([`op shown/3 4~${name}`]);
   await second.close();
+});
+
+test('S107 who reads by other means what is there is told that it is to do so, and then what happens', async () => {
+  const { put, watch, whole } = await open();
+  for (const path of ['hidden/1', 'shown/1']) await put(path);
+  const reader = await watch(whole, '1~another', '?present=false');
+  expect(await told(reader, 4)).toEqual([
+    'ready 1~another',
+    'op shown/1 2~another',
+    'reset scope',
+    'ready 2',
+  ]);
+  await put('shown/2');
+  expect(await told(reader, 1)).toEqual(['op shown/2 3']);
+  await reader.close();
 });
 
 test('S107 a stream that is cut before all was told anew is not taken for one that has been told', async () => {

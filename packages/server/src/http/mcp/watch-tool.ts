@@ -27,7 +27,8 @@ type Heard = {
 async function watchOnce(told: Told, desk: Desk, deps: HttpDeps): Promise<JsonAnswer> {
   const { pattern, since, timeout_ms: timeout } = told;
   const response = await desk.fetch('GET', `${storePath(told)}/watch`, {
-    query: { pattern, since },
+    // It is told only that it is to read afresh.
+    query: { pattern, since, present: 'false' },
   });
   const reader = response.body?.getReader();
   if (reader === undefined) throw new Problem(500, 'internal_error');

@@ -142,6 +142,11 @@ export const entryOperations: readonly Operation[] = [
     query: {
       pattern: { type: 'string', default: '**' },
       include_current: { type: 'boolean', default: false },
+      present: {
+        type: 'boolean',
+        default: true,
+        description: 'false: `reset` comes alone, and what is there is read by other means.',
+      },
       since: { type: 'string', pattern: '^[0-9]{1,16}(~[A-Za-z0-9_-]{1,64})?$', example: '12' },
       incarnation: text,
     },

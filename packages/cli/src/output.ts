@@ -20,14 +20,15 @@ export class Output {
   /** JSON lines, because it was asked for or because nobody is watching. */
   readonly json: boolean;
   readonly paint: Paint;
-  /** How many columns a table may take. */
+  /** How many columns a table may take: any number where the terminal does not say. */
   readonly width: number;
   readonly #terminal: Terminal;
 
   constructor(terminal: Terminal, options: { readonly json: boolean }) {
     this.#terminal = terminal;
     this.json = options.json || terminal.stdout.isTTY !== true;
-    this.width = terminal.stdout.columns ?? Infinity;
+    // 0 is of one that does not know, as of `script`, of `docker run -t` before it is told, or of a build machine.
+    this.width = terminal.stdout.columns || Infinity;
     this.paint = picocolors.createColors(!this.json && wantsColor(terminal));
   }
 

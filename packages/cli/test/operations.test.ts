@@ -314,21 +314,32 @@ test('a server is measured from here, and nothing of that stays', slow, async ()
 });
 
 test('on a narrow terminal tables cut what they may, and tell instants to the second', async () => {
-  let text = '';
-  const stdout = { isTTY: true, columns: 60, write: (piece: string) => (text += piece) };
-  const silent = { isTTY: true, write: () => undefined };
   await run('put', 'demo/main', 'long', JSON.stringify('x'.repeat(100)));
+  const lines = (await logOn(60)).trimEnd().split('\n');
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
+  expect(lines[1]).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .*x…/);
+});
+
+test('on a terminal that does not say how wide it is nothing is cut, as where it says 0', async () => {
+  await run('put', 'demo/main', 'prices/lamp', '1');
+  const told = await logOn(0);
+  expect(told).toMatch(/ set +prices\/lamp /);
+  expect(await logOn(undefined)).toBe(told);
+});
+
+/** The last line of the log, as a terminal of so many columns shows it. */
+async function logOn(columns: number | undefined): Promise<string> {
+  let text = '';
+  const stdout = { isTTY: true, columns, write: (piece: string) => (text += piece) };
   const code = await main(['log', 'demo/main', '--limit', '1'], {
     env: { ...env(), NO_COLOR: '1' },
     stdin: nothing(),
     stdout,
-    stderr: silent,
+    stderr: { isTTY: true, write: () => undefined },
   });
   expect(code).toBe(0);
-  const lines = text.trimEnd().split('\n');
-  for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
-  expect(lines[1]).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .*x…/);
-});
+  return text;
+}
 
 async function* nothing(): AsyncGenerator<string> {}
 

@@ -136,10 +136,14 @@ export class TabCache {
     return sharing.commit(store, change, await sharing.reign());
   }
 
-  /** The change, or where the cache holds another replica's state all of ours; null: there is none to keep. */
+  /**
+   * The change, or where the cache holds another replica's state all of ours; null: there is none to keep. That nothing is
+   * left, because it may be read no more, is kept whoever has stored what there was.
+   */
   #whole(store: StoreName, change: CacheChange): CacheChange | null {
     const image = this.#ports.image(store);
-    if (image === null || this.#based.has(store)) return image && change;
+    if (image === null) return change.replaces ? change : null;
+    if (this.#based.has(store)) return change;
     const { seq, incarnation, scope, patterns, queries, maps } = image;
     const head = { seq, incarnation, scope, patterns, queries };
     return { ...change, ...head, replaces: true, entries: rows(image), maps };

@@ -6,6 +6,7 @@ import {
   type Store,
 } from '@holdfast/client';
 import { tabs } from '@holdfast/client/tabs';
+import { asStoreName } from '@holdfast/protocol';
 import type { GivenPrincipal } from '@holdfast/server';
 import { expect, test } from 'vitest';
 import { Valve } from '../valve.ts';
@@ -175,3 +176,24 @@ test('a tab that only writes does so through one that may read nothing', async (
   await store?.put('drop/y', 1).committed;
   expect([a?.link.opened, b?.link.opened]).toEqual([1, 0]);
 });
+
+test.each([
+  ['the one that led', false],
+  ['another', true],
+])(
+  'S101 what tabs keep together of a store that may be read no more is gone when %s is told so',
+  async (_who, isAnother) => {
+    const { world, allow } = await twoTabs([]);
+    await using _ = world;
+    const cache = memoryCache();
+    const kept = async (): Promise<unknown> =>
+      [...((await cache.load(asStoreName('acme/app')))?.entries ?? [])].map(({ path }) => path);
+    const first = await tabIn(world, ['**'], { cache });
+    await expect.poll(kept).toHaveLength(3);
+    const other = await tabIn(world, ['**'], { cache });
+    allow();
+    if (isAnother) await first.client.close();
+    await expect.poll(() => other.revoked, { timeout: 5000 }).toHaveLength(1);
+    await expect.poll(kept).toEqual([]);
+  },
+);

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { Registry } from '@holdfast/engine/registry';
-import { HoldfastError, refuse, RejectedError } from '@holdfast/protocol';
+import { HoldfastError, RejectedError } from '@holdfast/protocol';
 import type { StoreRow } from '../storage/port.ts';
 import { Patrol } from './patrol.ts';
 import { type HostRoom, StoreHost } from './store-host.ts';
@@ -11,6 +11,13 @@ const FULL_SHARE = 0.7;
 const RETRY_AFTER_MS = 1000;
 /** For each store that is opened while memory is short: more than one, so that they become fewer. */
 const GIVEN_UP = 2;
+
+/** This process lets go of its stores: nothing is wrong, and who asked asks again soon. */
+export class StoresLetGo extends RejectedError {
+  constructor() {
+    super('unavailable', { retry_after_ms: RETRY_AFTER_MS });
+  }
+}
 
 /** A hold on an open store; release it when the channel or request is done. */
 export type StoreHold = { readonly host: StoreHost; release(): void };
@@ -69,9 +76,7 @@ export class Stores {
   async hold(id: string): Promise<StoreHold> {
     const isOpen = this.peek(id) !== null;
     const lease = await this.#registry.acquire(id).catch((error: unknown) => {
-      throw isLetGo(error)
-        ? RejectedError.from(refuse('unavailable', { retry_after_ms: RETRY_AFTER_MS }))
-        : error;
+      throw isLetGo(error) ? new StoresLetGo() : error;
     });
     if (!isOpen && this.#isFull()) this.#makeRoom();
     return { host: lease.value, release: () => lease.release() };

@@ -10,7 +10,7 @@ import {
 } from '@holdfast/engine/view';
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
-import { mountFault } from './mount-fault.ts';
+import { isOfClosing, mountFault } from './mount-fault.ts';
 import { Openings } from './openings.ts';
 import { produce } from './produce.ts';
 import type { Subscriber, ViewSeat } from './seat.ts';
@@ -332,6 +332,7 @@ export class InstanceHost {
   }
 
   #fault({ id, where, node, error }: Extract<InstanceEffect, { type: 'fault' }>): void {
+    if (isOfClosing(error)) return;
     const place = `${this.config.view.name}:${this.config.id} ${JSON.stringify(node)}`;
     this.#room.report(`${where} of ${place} failed (${id})`, error);
   }

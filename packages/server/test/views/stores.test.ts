@@ -269,6 +269,41 @@ it('a store that there was not can be read by the same view once it has been mad
   expect(await root.command('look')).toMatchObject({ status: 'ok', response: { x: null } });
 });
 
+it('a mount amid a graceful close is not told to the log as a mistake of the application', async () => {
+  const storage = memory();
+  const openStore = storage.open.bind(storage);
+  let isOpening = false;
+  const going = new AbortController();
+  storage.open = async (id) => {
+    isOpening = true;
+    await new Promise((resolve) => going.signal.addEventListener('abort', resolve));
+    return openStore(id);
+  };
+  const failures: string[] = [];
+  const desk = viewOf({
+    name: 'Desk',
+    mount: async (ctx) => {
+      await ctx.store('demo/main').ready.catch((error: unknown) => {
+        failures.push(String(error));
+        throw error;
+      });
+      return {};
+    },
+    render: () => ({}),
+  });
+  const told: string[] = [];
+  const log = { info: () => undefined, error: (_: object, what: string) => told.push(what) };
+  const { server, connect } = await world({ app: app({ views: [desk] }), storage, log });
+  const root = new Root(await connect(), 'Desk', 'd');
+  root.join({ module: 'Desk', id: 'd' }).catch(() => undefined);
+  await expect.poll(() => isOpening).toBe(true);
+  const closing = server.close();
+  await expect.poll(() => failures).toEqual([expect.stringContaining('unavailable')]);
+  going.abort();
+  await closing;
+  expect(told).toEqual([]);
+});
+
 it.each(['mount', 'render'])(
   'a %s that meets a disk in trouble is unavailable for a while, and says in the log why (views.md §4.1)',
   async (where) => {

@@ -33,7 +33,8 @@ export function* entriesIn(tree: Tree, scope: Scope): Generator<Entry | null, vo
   }
 }
 
-function* entriesUnder(
+/** The same of what lies below a path, or at it; null: of all. */
+export function* entriesUnder(
   tree: Tree,
   under: Path | null,
   scope: Scope,

@@ -2,13 +2,15 @@ import { isObject } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
+import { Members } from './members.ts';
 import { streamOf } from './stream-of.ts';
+import { turn } from './turns.ts';
 
 const PIECE_CHARS = 64 * 1024;
 
 /**
  * Answers with JSON of whatever size: what is more than one piece is sent piece by piece, for one string could not hold all.
- * A list may be whatever can be gone through: its items are made as they are sent.
+ * A list may be whatever can be gone through: its items are made as they are sent, as {@link Members} are.
  */
 export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clock'>): Response {
   const pieces = piecesOf(value);
@@ -21,28 +23,36 @@ export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clo
   return c.body(isWhole ? begun.join('') : streamOf(encoded(begun, pieces), deps), 200, headers);
 }
 
-function* encoded(
+/** Others have their turns between two pieces: a reader that is fast takes many of them at one go. */
+async function* encoded(
   begun: readonly string[],
   rest: Iterable<string>,
-): Generator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
   for (const text of begun) yield encoder.encode(text);
-  for (const text of rest) yield encoder.encode(text);
+  for (const text of rest) {
+    yield encoder.encode(text);
+    await turn();
+  }
 }
 
 function* piecesOf(value: unknown): Generator<string, void, undefined> {
   let text = '';
   for (const part of partsOf(value)) {
     text += part;
-    if (text.length < PIECE_CHARS) continue;
+    if (text.length < PIECE_CHARS && part !== '') continue;
     yield text;
     text = '';
   }
   if (text !== '') yield text;
 }
 
-/** What JSON says of a value, in parts of which none is longer than a leaf is: only objects, and lists of them, are long. */
+/**
+ * What JSON says of a value, in parts of which none is longer than a leaf is: only objects, and lists of them, are long. An
+ * empty part says that others want their turn.
+ */
 function* partsOf(value: unknown): Generator<string, void, undefined> {
+  if (value instanceof Members) return yield* value.parts();
   const items = longListOf(value);
   if (items !== null) {
     let before = '[';

@@ -27,7 +27,7 @@ import type { HttpDeps, OpenStore } from './deps.ts';
 import { pathOf, writablePathOf } from './entry-path.ts';
 import { Problem, refused } from './errors.ts';
 import { flagOf, queryOf } from './query.ts';
-import { identify, needScope, readable, readableIn, readableThen } from './identify.ts';
+import { identify, needScope, readable, readableThen } from './identify.ts';
 import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
 
@@ -76,10 +76,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(forbidden(path));
   const found = await deps.withStore(row.id, (store) => {
-    const scopeOf = (tree: Tree): Scope =>
-      atSeq === undefined
-        ? readableIn(deps, principal, store)
-        : readableThen(deps, principal, { store, past: tree });
+    const scopeOf = (tree: Tree): Scope => readableThen(deps, principal, { store, past: tree });
     return deps.rates.looking(principal, row.id, (looker) =>
       readAt({ store, scopeOf, path, looker }, atSeq),
     );

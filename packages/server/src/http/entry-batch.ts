@@ -1,7 +1,6 @@
 import {
   isObject,
   isRefusal,
-  type Json,
   parseTransact,
   type Path,
   type Refusal,
@@ -9,7 +8,6 @@ import {
   toPath,
   type Transaction,
 } from '@holdfast/protocol';
-import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Hono } from 'hono';
 
 import { answerJson } from './answer-json.ts';
@@ -19,8 +17,10 @@ import { type Committer, markReplay } from './commit.ts';
 import type { HttpDeps } from './deps.ts';
 import { guardedByBody } from './conditions.ts';
 import { Problem, refused } from './errors.ts';
-import { identify, needScope, readableIn } from './identify.ts';
+import { identify, needScope, readableThen } from './identify.ts';
+import { findAt, type Found, type Looked } from './past.ts';
 import { storeOf } from './store-of.ts';
+import { TURN_LEAVES } from './turns.ts';
 
 type Body = { readonly [key: string]: unknown };
 
@@ -37,11 +37,14 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     if (typeof subtrees !== 'boolean') {
       throw refused(refuse('invalid_payload', { field: 'subtrees' }));
     }
-    const seen = await deps.withStore(row.id, (store) => ({
-      tree: store.view().tree,
-      scope: readableIn(deps, principal, store),
-    }));
-    return answerJson(c, readMany(seen, paths, subtrees), deps);
+    const told = await deps.rates.looking(principal, row.id, (looker) =>
+      deps.withStore(row.id, (store) => {
+        const { tree } = store.view();
+        const scope = readableThen(deps, principal, { store, past: tree });
+        return readMany({ tree, scope, looker }, paths, subtrees);
+      }),
+    );
+    return answerJson(c, told, deps);
   });
   app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
     const principal = await identify(deps, c);
@@ -77,17 +80,23 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
   });
 }
 
-function readMany(
-  { tree, scope }: { readonly tree: Tree; readonly scope: Scope },
+async function readMany(
+  looked: Looked,
   paths: readonly Path[],
   subtrees: boolean,
-): object {
+): Promise<object> {
   // Paths are keys here, `__proto__` among them.
-  const entries: [Path, { value: Json; type: string; revision: number }][] = [];
+  const entries: [Path, Found][] = [];
   const missing: Path[] = [];
+  let leaves = 0;
   for (const path of new Set(paths)) {
-    const isLeaf = tree.leaf(path) !== undefined;
-    const found = subtrees || isLeaf ? readIn(tree, scope, path) : undefined;
+    const isLeaf = looked.tree.leaf(path) !== undefined;
+    leaves += subtrees ? looked.tree.count(path) : 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (leaves >= TURN_LEAVES) await looked.looker.rest();
+    leaves %= TURN_LEAVES;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const found = subtrees || isLeaf ? await findAt(looked, path) : undefined;
     if (found === undefined) missing.push(path);
     else entries.push([path, { value: found.value, type: found.type, revision: found.revision }]);
   }

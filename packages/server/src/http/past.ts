@@ -1,9 +1,11 @@
-import { readIn, type Scope, type Tree } from '@holdfast/engine/data';
+import { entriesUnder, readIn, type Scope, type Tree } from '@holdfast/engine/data';
 import { isAncestor, isRefusal, type Leaf, type Path, type Seq } from '@holdfast/protocol';
 
 import type { Looker } from '../storage/turn.ts';
 import type { OpenStore } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
+import { Members, type Seen } from './members.ts';
+import { TURN_LEAVES } from './turns.ts';
 
 /** The state now, or at the seq that `at_seq` names. */
 export async function treeAt(
@@ -25,20 +27,51 @@ type Asked = {
   readonly looker: Looker;
 };
 
+/** Of so many leaves an object is put together at once, and kept with the state. */
+const FEW_LEAVES = 100;
+
+/** A leaf, or a map: the members of a large one are made as they are sent. */
+export type Found = Omit<Leaf, 'value'> & { readonly value: unknown };
+
+/** What is looked at, for somebody. */
+export type Looked = Seen & { readonly looker: Looker };
+
+/** What somebody finds at a path of a state: of a map, what is visible of it (stores.md §11.2.4). */
+export async function findAt(looked: Looked, path: Path): Promise<Found | undefined> {
+  const { tree, scope } = looked;
+  if (tree.count(path) <= FEW_LEAVES) return readIn(tree, scope, path);
+  const whole = scope.coversSubtree(path);
+  if (!whole && !scope.reaches(path)) return undefined;
+  const revision = whole ? tree.mapRevision(path) : await latestBelow(looked, path);
+  if (revision === undefined) return undefined;
+  return { value: new Members(looked, path), type: 'map', revision };
+}
+
+/** The last revision of the leaves below a path that may be read; undefined where there are none. */
+async function latestBelow({ tree, scope, looker }: Looked, path: Path): Promise<Seq | undefined> {
+  let latest: Seq | undefined;
+  let passed = 0;
+  for (const entry of entriesUnder(tree, path, scope)) {
+    passed += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (entry === null || passed % TURN_LEAVES === 0) await looker.rest();
+    if (entry !== null) latest = Math.max(latest ?? 0, entry.revision);
+  }
+  return latest;
+}
+
 /** What somebody finds at a path, now or then. */
 export async function readAt(
   { store, scopeOf, path, looker }: Asked,
   atSeq: string | undefined,
-): Promise<Leaf | undefined> {
+): Promise<Found | undefined> {
   const tree = await treeAt(store, atSeq, looker);
   const scope = scopeOf(tree);
-  const found = readIn(tree, scope, path);
+  const looked = { tree, scope, looker };
+  const found = await findAt(looked, path);
   if (atSeq === undefined || found?.type !== 'map' || tree.leaf(path) !== undefined) return found;
-  const least = [...tree.entries({ under: path })].reduce(
-    (most, entry) => (scope.covers(entry.path) ? Math.max(most, entry.revision) : most),
-    0,
-  );
-  if (!scope.coversSubtree(path)) return { ...found, revision: least };
+  if (!scope.coversSubtree(path)) return found;
+  const least = (await latestBelow(looked, path)) ?? 0;
   const to = Number(atSeq);
   // Nothing below it has changed since: that holds also where the log has forgotten what was removed before.
   const now = store.view().tree.mapRevision(path) ?? Infinity;

@@ -31,7 +31,10 @@ type Keeping = {
   readonly end?: () => void | Promise<void>;
 };
 
-/** Makes the next piece when the reader has taken the one before; ends with an error where that takes too long. */
+/**
+ * Makes the next piece when the reader has taken the one before; ends with an error where that takes too long. An empty piece
+ * is not sent: it only lets the reader leave while the next one is made.
+ */
 export function streamOf(
   pieces: Pieces,
   { clock, end = () => undefined }: Keeping,
@@ -57,13 +60,20 @@ export function streamOf(
       breakOff(controller, new IdleReader());
     }, IDLE_MS);
   };
+  const next = async (): Promise<IteratorResult<Uint8Array, unknown>> => {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const piece = await iterator.next();
+      if (isOver || !isEmpty(piece)) return piece;
+    }
+  };
   const stream = new ReadableStream<Uint8Array>(
     {
       start: wait,
       pull: async (controller) => {
         clock.clearTimeout(timer);
         try {
-          const piece = await iterator.next();
+          const piece = await next();
           // Whoever left while it was made has been seen off.
           if (isOver) return;
           if (piece.done !== true) {
@@ -86,4 +96,8 @@ export function streamOf(
   );
   followable.set(stream, (listener) => (onBroken = listener));
   return stream;
+}
+
+function isEmpty({ done, value }: IteratorResult<Uint8Array, unknown>): boolean {
+  return done !== true && value.byteLength === 0;
 }

@@ -1,5 +1,7 @@
+import { defaultLimits } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
+import type { PathRule } from '../../src/access/index.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { world as served } from '../conversation/world.ts';
 import { World } from './world.ts';
@@ -104,4 +106,98 @@ test('nothing waits for a reader where only the head of a long answer is asked f
   expect([head.status, head.headers.get('content-type')]).toEqual([200, 'application/json']);
   expect(head.headers.has('etag')).toBe(true);
   expect(clock.timers).toBe(before);
+});
+
+/** Who reads below a folder of many leaves, with a token for all of it, for some of it, and for nothing in it. */
+const readers: { readonly [name: string]: { readonly pathRules?: readonly PathRule[] } } = {
+  all: {},
+  some: { pathRules: [{ pattern: 'all/*/999', allow: ['read'] }] },
+  nothing: { pathRules: [{ pattern: 'all/*/none', allow: ['read'] }] },
+};
+
+async function withMany(): Promise<World> {
+  const world = new World({ limits: defaultLimits });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  for (const folder of 'abcdefgh') {
+    const value = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, at) => [String(at), `${'x'.repeat(90)}${at}`]),
+    );
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect((await ask('PUT', `${S}/entries/all/${folder}`, value)).status).toBe(200);
+  }
+  return world;
+}
+
+/** How many turns of the event loop others have had until an answer was read to its end. */
+async function turnsFor(
+  read: () => Response | Promise<Response>,
+): Promise<{ readonly turns: number; readonly status: number; readonly text: string }> {
+  let turns = 0;
+  let next = setImmediate(function pass() {
+    turns += 1;
+    next = setImmediate(pass);
+  });
+  const response = await read();
+  const text = await response.text();
+  clearImmediate(next);
+  return { turns, status: response.status, text };
+}
+
+test.each([
+  ['all', 'entries/all', 200],
+  ['some', 'entries/all', 200],
+  ['nothing', 'entries/all', 404],
+  ['all', 'entries/all?at_seq=8', 200],
+  ['nothing', 'entries/all?at_seq=8', 404],
+  ['all', 'entries/batch', 200],
+  ['nothing', 'entries/batch', 200],
+])(
+  'who may read %s below a path of many leaves, and asks for %s, keeps nobody else from their turn',
+  async (reader, path, expected) => {
+    const world = await withMany();
+    const { raw } = await world.token({ ...readers[reader] });
+    const isBatch = path === 'entries/batch';
+    const { turns, status } = await turnsFor(() =>
+      world.app.request(`${S}/${path}`, {
+        method: isBatch ? 'POST' : 'GET',
+        headers: { Authorization: `Bearer ${raw}`, 'Content-Type': 'application/json' },
+        ...(isBatch && { body: JSON.stringify({ paths: ['all'], subtrees: true }) }),
+      }),
+    );
+    expect(status).toBe(expected);
+    expect(turns).toBeGreaterThan(7);
+  },
+);
+
+test('a map of many leaves comes as it was put, whatever its keys, and with what of it may be read', async () => {
+  const world = new World({ limits: defaultLimits });
+  await world.store('acme/blog');
+  const { ask } = await world.token();
+  const many = Object.fromEntries(Array.from({ length: 120 }, (_, at) => [`k${at}`, at]));
+  const odd = JSON.parse(
+    '{"a/b":{"~":1,"__proto__":{"x":[{}]},"c d":{"deep":{"er":null}}},"a":"\\"","é":{"\u2028":{}},"b":{"b":{"b":-0.5}},"b-":2}',
+  );
+  const put = { ...many, ...odd };
+  expect((await ask('PUT', `${S}/entries/odd`, put)).status).toBe(200);
+  expect((await ask('GET', `${S}/entries/odd`)).json).toEqual({
+    path: 'odd',
+    value: put,
+    type: 'map',
+    revision: 1,
+  });
+  expect((await ask('PUT', `${S}/entries/odd/b/later`, 3)).status).toBe(200);
+  const pathRules: readonly PathRule[] = [
+    { pattern: 'odd/b/b/*', allow: ['read'] },
+    { pattern: 'odd/k7', allow: ['read'] },
+  ];
+  const narrow = await world.token({ pathRules });
+  const some = await narrow.ask('GET', `${S}/entries/odd`);
+  expect(some.json).toEqual({
+    path: 'odd',
+    value: { b: { b: { b: -0.5 } }, k7: 7 },
+    type: 'map',
+    revision: 1,
+  });
+  expect(some.headers.get('etag')).toBe('"1"');
 });

@@ -40,3 +40,26 @@ test('given a reader who leaves while a piece is made, then the piece begins no 
   expect((await reading).done).toBe(true);
   expect([ends, clock.timers]).toEqual([1, 0]);
 });
+
+test('given pieces that are empty, then none of them is sent, and the reader may leave between them', async () => {
+  const clock = new VirtualClock();
+  let made = 0;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array();
+    yield bytes;
+    for (;;) {
+      made += 1;
+      yield new Uint8Array();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  const reader = streamOf(pieces(), { clock }).getReader();
+  expect((await reader.read()).value).toEqual(bytes);
+  const reading = reader.read();
+  await expect.poll(() => made).toBeGreaterThan(2);
+  await reader.cancel();
+  expect((await reading).done).toBe(true);
+  const until = made;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([made, clock.timers]).toEqual([until, 0]);
+});

@@ -370,7 +370,7 @@ const drafts: readonly Draft[] = [
     },
   },
   {
-    name: 'a reign is fenced by the next one, and numbers grow',
+    name: 'a reign is fenced by the next one, and numbers grow; who holds a request is kept with it',
     run: async ({ cache }) => {
       const { sharing } = cache;
       if (sharing === undefined) return;
@@ -386,10 +386,10 @@ const drafts: readonly Draft[] = [
       });
       same(await sharing.commit(app, late, first), false);
       same(await sharing.reign(), second);
-      await sharing.keep(app, [['d:u:1', pending('d:u:1', 4)]]);
+      await sharing.keep(app, [['d:u:1', { ...pending('d:u:1', 4), holder: 'h' }]]);
       same(
-        (await sharing.outbox(app)).map(({ opId }) => opId),
-        ['d:u:1'],
+        (await sharing.outbox(app)).map(({ opId, holder }) => [opId, holder]),
+        [['d:u:1', 'h']],
       );
       same(shown(await cache.load(app)).head[0], 1);
     },

@@ -9,6 +9,7 @@ import type {
   CacheSharing,
   CacheTerms,
   DeadLetter,
+  IsOthers,
 } from './port.ts';
 import { letterOfNow, Reading, type Schema } from './reading.ts';
 import {
@@ -99,7 +100,7 @@ class KeptCache implements Cache {
     return device;
   }
 
-  load(store: StoreName, isOthers?: (opId: OpId) => boolean): Promise<CachedStore | null> {
+  load(store: StoreName, isOthers?: IsOthers): Promise<CachedStore | null> {
     return this.#turn(() => this.#renewing(() => this.#load(store, isOthers)));
   }
 
@@ -160,7 +161,7 @@ class KeptCache implements Cache {
     }
   }
 
-  async #load(store: StoreName, isOthers?: (opId: OpId) => boolean): Promise<CachedStore | null> {
+  async #load(store: StoreName, isOthers?: IsOthers): Promise<CachedStore | null> {
     const pen = newPen();
     const shelf: Shelf = { pen, isLean: false };
     const reading = new Reading(this.#terms, isOthers);

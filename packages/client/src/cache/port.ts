@@ -23,6 +23,9 @@ export type CachedStore = ReplicaImage & {
   readonly loaded?: Tree;
 };
 
+/** Whether others are about to send a request: those that its id names, or else its holder. */
+export type IsOthers = NonNullable<Parameters<Cache['load']>[1]>;
+
 /** What a cache stores of a store at once. */
 export type CacheChange = ReplicaChange;
 
@@ -66,7 +69,7 @@ export interface Cache {
   /** What is stored of a store; null for nothing. Requests that others are about to send are given as they are. */
   load(
     store: StoreName,
-    isOthers?: (opId: OpId) => boolean,
+    isOthers?: (opId: OpId, holder?: string) => boolean,
   ): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */

@@ -11,7 +11,7 @@ import {
 import { Tree } from '@holdfast/engine/data';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { unlimited } from './unlimited.ts';
-import type { CachedStore, CacheTerms, DeadLetter } from './port.ts';
+import type { CachedStore, CacheTerms, DeadLetter, IsOthers } from './port.ts';
 import { cacheFault, type Row, type RowChange, type RowKind, unreadable } from './rows.ts';
 import {
   type Head,
@@ -47,7 +47,7 @@ export type Schema = string | number | null;
  */
 export class Reading {
   readonly #terms: CacheTerms;
-  readonly #isOthers: (opId: OpId) => boolean;
+  readonly #isOthers: IsOthers;
   #tree = Tree.empty();
   #rows = 0;
   readonly #outbox: PendingRequest[] = [];
@@ -59,7 +59,7 @@ export class Reading {
   isCorrupt = false;
 
   /** What others are about to send is theirs: it is neither migrated nor given up. */
-  constructor(terms: CacheTerms, isOthers: (opId: OpId) => boolean = () => false) {
+  constructor(terms: CacheTerms, isOthers: IsOthers = () => false) {
     this.#terms = terms;
     this.#isOthers = isOthers;
   }
@@ -145,7 +145,7 @@ export class Reading {
 
   #admit(stored: StoredRequest): void {
     const { pending, device, schema } = stored;
-    if (this.#isOthers(pending.opId)) {
+    if (this.#isOthers(pending.opId, pending.holder)) {
       this.#outbox.push(pending);
       return;
     }

@@ -89,22 +89,23 @@ export function readMap([id, text]: Row): readonly [Path, Seq] {
 }
 
 export function requestText({ pending, device, schema }: StoredRequest): string {
-  const { request, order, attempts, createdAt, firstSentAt, blind } = pending;
+  const { request, order, attempts, createdAt, firstSentAt, blind, holder } = pending;
   const { event, payload } = encodeRequest(request);
-  const how = { order, attempts, createdAt, firstSentAt, blind, device, schema };
+  const how = { order, attempts, createdAt, firstSentAt, blind, holder, device, schema };
   return JSON.stringify({ format, event, payload, ...how });
 }
 
 export function readRequest([id, text]: Row): StoredRequest {
   const row = object(text);
-  const { order, attempts, createdAt, firstSentAt, blind, device, schema } = row;
+  const { order, attempts, createdAt, firstSentAt, blind, holder, device, schema } = row;
   if (!isCount(order) || !isCount(attempts) || !isTime(createdAt)) throw new Unreadable();
   if (firstSentAt !== null && !isTime(firstSentAt)) throw new Unreadable();
   if (!isSchema(schema) || typeof blind !== 'boolean') throw new Unreadable();
   const request = readIntent(row);
   const status = { state: 'queued' } as const;
   const pending = { opId: opIdOf(id), request, status, attempts, createdAt, firstSentAt };
-  return { pending: { ...pending, order, blind }, device: string(device), schema };
+  const by = typeof holder === 'string' ? { holder } : {};
+  return { pending: { ...pending, order, blind, ...by }, device: string(device), schema };
 }
 
 export function letterText({ letter, schema }: StoredLetter): string {

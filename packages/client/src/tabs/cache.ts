@@ -86,7 +86,7 @@ export class TabCache {
     const [before] = await Promise.all([peers.living(), this.#ports.roleKnown()]);
     const reign = this.#reign;
     if (reign !== null) await reign;
-    const image = await cache.load(store, (opId) => before.has(sessionOf(opId)));
+    const image = await cache.load(store, (...of) => before.has(holderOf(...of)));
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
     // What those have left that go just now is left to whoever takes it on.
@@ -103,7 +103,7 @@ export class TabCache {
       this.#ports.peers.living(),
     ]);
     return requests
-      .filter(({ opId }) => sessionOf(opId) !== session)
+      .filter(({ opId, holder }) => holderOf(opId, holder) !== session)
       .flatMap((request) => this.#inherit(request, alive));
   }
 
@@ -150,7 +150,7 @@ export class TabCache {
   }
 
   #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {
-    const session = sessionOf(request.opId);
+    const session = holderOf(request.opId, request.holder);
     if (session === this.#ports.peers.session) return [request];
     if (alive.has(session)) return [];
     this.#inherited.set(request.opId, request);
@@ -168,11 +168,18 @@ export class TabCache {
       this.#inherited.delete(opId);
       this.#relayed.delete(opId);
     }
-    if (known === undefined) return isRelayed ? [] : [[opId, request]];
+    if (known === undefined && isRelayed) return [];
     if (request === null) return [[opId, null]];
+    if (known === undefined) return [[opId, this.#held(request)]];
     const { order, blind } = known;
     const firstSentAt = known.firstSentAt ?? request.firstSentAt;
     return [[opId, { ...request, order, blind, firstSentAt }]];
+  }
+
+  /** A dead letter's id names a page that is gone: others would take it for what that has left. */
+  #held(request: PendingRequest): PendingRequest {
+    const { session: holder } = this.#ports.peers;
+    return holderOf(request.opId) === holder ? request : { ...request, holder };
   }
 }
 
@@ -180,7 +187,10 @@ function* rows({ entries }: ReplicaImage): Iterable<readonly [Path, Leaf]> {
   for (const { path, value, type, revision } of entries) yield [path, { value, type, revision }];
 }
 
-/** The part of an op id, `device:session:counter`, that names the tab; empty for ids of another form. */
-function sessionOf(opId: OpId): string {
-  return opId.split(':').at(-2) ?? '';
+/**
+ * Names the tab that keeps a request: its holder, or the part of its id, `device:session:counter`, that names one; empty for ids
+ * of another form.
+ */
+function holderOf(opId: OpId, holder = opId.split(':').at(-2) ?? ''): string {
+  return holder;
 }

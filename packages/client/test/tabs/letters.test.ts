@@ -43,3 +43,20 @@ test('a dead letter of a page that is gone, which a tab retries offline, is sent
   const { store } = await profile.open();
   await expect.poll(() => [writer.get('edited'), letters(store)]).toEqual([2, []]);
 });
+
+test('a dead letter of a page that is gone, which a tab retries offline and takes back, is sent by no tab that was opened meanwhile', async () => {
+  await using world = await openWorld();
+  const { profile, writer, opId } = await refused(world);
+  const edited = { op: 'set', path: asPath('edited'), value: 2 } as const;
+  const one = profile.sit({ link: memoryLink(() => null) });
+  await expect.poll(() => letters(one.store)).toEqual([opId]);
+  await one.store.outbox.retry(opId, edited)?.durable;
+  const other = profile.sit();
+  const own = other.store.put('own', 1);
+  await own.durable;
+  expect(other.store.outbox.list().map((each) => each.opId)).toEqual([own.opId]);
+  expect(one.store.outbox.discard(opId)).toBe(true);
+  await one.client.close();
+  await own.committed;
+  expect(writer.get('edited')).toBe(undefined);
+});

@@ -39,6 +39,8 @@ export type PendingRequest = {
   readonly order: number;
   /** Sent, but not shown before it is committed. */
   readonly blind: boolean;
+  /** In a cache that several share: who keeps it, where that is not who its id names. */
+  readonly holder?: string;
 };
 
 /** The final outcome of one request (C1). */

@@ -172,10 +172,10 @@ export class Outbox {
 
   /**
    * Whether a refusal says that a request is not committed: some come before the server has looked whether it has a repeat before
-   * it. What is refused because of another is not committed where that one is not, which came before.
+   * it. What is refused because of another is not committed where that one is not, which was always sent before it.
    */
-  proves({ wasCertain }: Pending, { code, details, retry }: Refusal): boolean {
-    const cause = code === 'blocked' && details['client_op_id'];
+  proves({ isOurs, wasCertain }: Pending, { code, details, retry }: Refusal): boolean {
+    const cause = isOurs && code === 'blocked' && details['client_op_id'];
     const hasLooked = retry === 'later' ? code === 'rate_limited' : !unlooked.has(code);
     return (
       wasCertain ||

@@ -21,6 +21,8 @@ export type Pending = { -readonly [Field in keyof PendingRequest]: PendingReques
   isCertain: boolean;
   /** The same, before it was last sent. */
   wasCertain: boolean;
+  /** Nobody has sent it but this replica, which sends in order. */
+  readonly isOurs: boolean;
   /** It was sent before the present channel, and what became of it is not known. */
   isUncertain: boolean;
   /** The caller has been told that it is committed. */
@@ -52,6 +54,7 @@ export function pendingOf(known: PendingRequest): Pending {
     failures: 0,
     isCertain: attempts === 0,
     wasCertain: attempts === 0,
+    isOurs: attempts === 0,
     isUncertain: false,
     isSettled: false,
     isSaved: true,

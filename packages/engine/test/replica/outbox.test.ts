@@ -246,6 +246,17 @@ test('P20 given a request that somebody else may have sent, when it is turned aw
   expect(desk.outbox()).toEqual(['a waiting']);
 });
 
+test('P20 given a request that somebody else may have sent, when it is turned away because of one that is not committed, then it may be committed all the same', () => {
+  const desk = new Desk().live();
+  desk.set('a', 'a', 1);
+  const request: Request = { op: 'set', path: path('b'), value: 1 };
+  desk.step({ type: 'request', opId: 'b', request, wasSent: true });
+  desk.refuse('a', 'rate_limited', { retry_after_ms: 10 });
+  desk.refuse('b', 'blocked', { client_op_id: 'a', retry_after_ms: 10 });
+  desk.step({ type: 'cancel', opId: 'b' });
+  expect(desk.outbox()).toEqual(['a waiting', 'b queued']);
+});
+
 test('P20 given a write whose answer was lost, when its maker may not write any more, then it is not known what became of it', () => {
   const desk = new Desk().live();
   desk.set('a', 'k', 1);

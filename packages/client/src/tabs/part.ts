@@ -43,7 +43,10 @@ export class HubPart {
     const has = others.length === 0 ? [] : held.map(patternOf);
     const lacking = others.filter((each) => !has.some((one) => containsScope(one, each)));
     const globs = lacking.map(({ source }) => source);
-    return { coming: globs.some((each) => !denied.includes(each)), denied: globs };
+    // What is within something of which nothing may be had is not asked for by itself.
+    const barred = globs.length === 0 ? [] : denied.map(patternOf);
+    const isComing = (each: Pattern): boolean => !barred.some((one) => containsScope(one, each));
+    return { coming: lacking.some(isComing), denied: globs };
   }
 
   /** A frame of events with what is in the part; the cursor moves all the same. */

@@ -197,3 +197,14 @@ test.each([
     await expect.poll(kept).toEqual([]);
   },
 );
+
+test('S102 a tab that comes with a part is refused it where the one that leads wanted all and may read nothing', async () => {
+  const { world, allow, both } = await twoTabs([['**']]);
+  await using _ = world;
+  const [leading] = both;
+  allow();
+  await expect.poll(() => leading?.revoked, { timeout: 5000 }).toHaveLength(1);
+  await expect.poll(() => leading?.client.status.get().connection).toBe('connected');
+  const late = tabIn(world, ['b/**']);
+  await expect(late).rejects.toMatchObject({ code: 'path_not_allowed' });
+});

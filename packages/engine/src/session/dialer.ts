@@ -194,7 +194,7 @@ export class Dialer {
   #closed({ link, code }: Weather<'closed'>): void {
     const phase = this.#phase;
     if (link !== this.#turn.link || (phase !== 'open' && phase !== 'opening')) return;
-    if (phase === 'open') this.#lost();
+    if (phase === 'open') this.#lost(code === grantsChanged);
     if (code === tokenInvalid) this.#unauthorized();
     else this.#retry(code === grantsChanged);
   }
@@ -206,10 +206,10 @@ export class Dialer {
     this.#retry();
   }
 
-  #lost(): void {
+  #lost(isRegranted = false): void {
     this.#turn.isOpen = false;
     if (this.#backoff.lived(this.#turn.now - this.#openedAt)) this.#renewed = false;
-    this.#topics.lost();
+    this.#topics.lost(isRegranted);
   }
 
   /** After a while; at once where there is no fault, unless that was tried shortly before. */

@@ -61,11 +61,12 @@ export class Topics {
   }
 
   /** The socket is gone, and with it every generation. */
-  lost(): void {
+  lost(isRegranted = false): void {
     this.#leaves.clear();
     for (const topic of this.#topics.values()) {
       this.#endGeneration(topic);
-      if (topic.is !== 'waiting') topic.is = 'out';
+      if (topic.is !== 'waiting' || isRegranted) topic.is = 'out';
+      if (isRegranted) topic.backoff.failures = 0;
     }
   }
 

@@ -8,7 +8,7 @@ export type Answer = { readonly [field: string]: unknown };
 
 /** The fields that an answer must have, and what they are: what stands between may answer everything with a success of its own. */
 export type Says = {
-  readonly [field: string]: 'text' | 'number' | 'boolean' | 'list' | 'object' | Says;
+  readonly [field: string]: 'text' | 'number' | 'boolean' | 'true' | 'list' | 'object' | Says;
 };
 
 type Call = {
@@ -169,6 +169,7 @@ function doesSay(answer: unknown, says: Says): boolean {
       if (typeof kind === 'object') return doesSay(value, kind);
       if (kind === 'list') return Array.isArray(value);
       if (kind === 'object') return isObject(value);
+      if (kind === 'true') return value === true;
       return typeof value === (kind === 'text' ? 'string' : kind);
     })
   );

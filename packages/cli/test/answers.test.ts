@@ -146,6 +146,20 @@ test.each([502, 503, 504])(
   },
 );
 
+test.each([
+  ['stores', 'archive', 'demo/main'],
+  ['stores', 'purge', 'demo/main', '--yes'],
+  ['tokens', 'revoke', 'x'],
+  ['webhooks', 'remove', 'demo/main', 'x'],
+])('%s %s that is answered with ok: false is not told as done', async (...args) => {
+  const url = await answering((response) => response.writeHead(200, json).end('{"ok":false}'));
+  expect(await run(url, args)).toMatchObject({
+    code: 8,
+    stdout: '',
+    error: { code: 'not_holdfast' },
+  });
+});
+
 test('an import that is refused as a whole is told as refused, not as done', async () => {
   const url = await answering((response) =>
     response.writeHead(422, json).end('{"error":"idempotency_key_reuse","detail":"Another one."}'),

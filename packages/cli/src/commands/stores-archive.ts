@@ -11,7 +11,7 @@ export const command: Command = defineCommand({
     const name = readStoreName(args.store);
     await callApi(endpointOf(args, terminal), `/api/stores/${name}`, {
       method: 'DELETE',
-      says: { ok: 'boolean' },
+      says: { ok: 'true' },
     });
     output.record(
       { name, status: 'archived' },

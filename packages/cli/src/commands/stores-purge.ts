@@ -22,7 +22,7 @@ export const command: Command = defineCommand({
     }
     await callApi(endpointOf(args, terminal), `/api/stores/${name}?purge=true`, {
       method: 'DELETE',
-      says: { ok: 'boolean' },
+      says: { ok: 'true' },
     });
     output.record({ name, status: 'purged' }, (paint) => `${paint.green('✓')} ${name} is gone.`);
   },

@@ -18,7 +18,7 @@ export const command: Command = defineCommand({
       const path = `/api/tokens/${encodeURIComponent(args.id)}`;
       await callApi(endpointOf(args, terminal), path, {
         method: 'DELETE',
-        says: { ok: 'boolean' },
+        says: { ok: 'true' },
       });
     } else {
       await revokeOffline(args.id, args.data);

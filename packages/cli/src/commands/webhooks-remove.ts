@@ -11,7 +11,7 @@ export const command: Command = defineCommand({
   examples: ['holdfast webhooks remove demo/main 4b6f0c1e-…'],
   async run(args, { output, terminal }) {
     const path = hookPath(readStoreName(args.store), args.id);
-    await callApi(endpointOf(args, terminal), path, { method: 'DELETE', says: { ok: 'boolean' } });
+    await callApi(endpointOf(args, terminal), path, { method: 'DELETE', says: { ok: 'true' } });
     output.record(
       { id: args.id, removed: true },
       (paint) => `${paint.green('✓')} ${printable(args.id)} is removed.`,

@@ -9,7 +9,7 @@ import { memoryLink } from '@holdfast/client/link/memory';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { Valve } from './valve.ts';
-import { openWorld } from './world.ts';
+import { openWorld, type World } from './world.ts';
 
 const minuteMs = 61_000;
 
@@ -217,11 +217,7 @@ test('what a cache kept is listed in the outbox when it has been read, whoever l
 
 test('a cache that fails offline is told by the status of its store at once, and what is written after that is known to be kept nowhere', async () => {
   await using world = await openWorld();
-  const cache: Cache = {
-    ...memoryCache(),
-    commit: () => Promise.reject(new HoldfastError('cache_failed')),
-  };
-  const store = world.client({ link: memoryLink(() => null), cache }).store('acme/app');
+  const store = failing(world, 'commit');
   await expect.poll(() => store.status.get().connection).not.toBe('connected');
   await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
   expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'cache_failed' } });
@@ -230,14 +226,18 @@ test('a cache that fails offline is told by the status of its store at once, and
 
 test('where a cache cannot be read, what is written is known to be kept nowhere', async () => {
   await using world = await openWorld();
-  const cache: Cache = {
-    ...memoryCache(),
-    load: () => Promise.reject(new HoldfastError('cache_failed')),
-  };
-  const store = world.client({ link: memoryLink(() => null), cache }).store('acme/app');
+  const store = failing(world, 'load');
   await expect.poll(() => store.status.get().error?.code).toBe('cache_failed');
   await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
 });
+
+const fails = (): Promise<never> => Promise.reject(new HoldfastError('cache_failed'));
+
+/** A store without a connection, whose cache fails at something. */
+function failing(world: World, at: 'commit' | 'load'): Store {
+  const cache: Cache = { ...memoryCache(), [at]: fails };
+  return world.client({ link: memoryLink(() => null), cache }).store('acme/app');
+}
 
 function timed(clock: VirtualClock): Partial<ClientEnv> {
   return {

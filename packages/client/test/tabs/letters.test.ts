@@ -23,6 +23,16 @@ async function refused(world: World) {
   return { profile, writer, opId };
 }
 
+/** A tab has edited the dead letter of a page that is gone, and retried it, offline. */
+async function retriedOffline(world: World) {
+  const { profile, writer, opId } = await refused(world);
+  const edited = { op: 'set', path: asPath('edited'), value: 2 } as const;
+  const offline = profile.sit({ link: memoryLink(() => null) });
+  await expect.poll(() => letters(offline.store)).toEqual([opId]);
+  await offline.store.outbox.retry(opId, edited)?.durable;
+  return { profile, writer, opId, offline };
+}
+
 test('a dead letter of a page that is gone is listed no more when a tab has retried it', async () => {
   await using world = await openWorld();
   const { profile, writer, opId } = await refused(world);
@@ -34,11 +44,7 @@ test('a dead letter of a page that is gone is listed no more when a tab has retr
 
 test('a dead letter of a page that is gone, which a tab retries offline, is sent by the page that comes next', async () => {
   await using world = await openWorld();
-  const { profile, writer, opId } = await refused(world);
-  const edited = { op: 'set', path: asPath('edited'), value: 2 } as const;
-  const offline = profile.sit({ link: memoryLink(() => null) });
-  await expect.poll(() => letters(offline.store)).toEqual([opId]);
-  await offline.store.outbox.retry(opId, edited)?.durable;
+  const { profile, writer, offline } = await retriedOffline(world);
   await offline.client.close();
   const { store } = await profile.open();
   await expect.poll(() => [writer.get('edited'), letters(store)]).toEqual([2, []]);
@@ -46,11 +52,7 @@ test('a dead letter of a page that is gone, which a tab retries offline, is sent
 
 test('a dead letter of a page that is gone, which a tab retries offline and takes back, is sent by no tab that was opened meanwhile', async () => {
   await using world = await openWorld();
-  const { profile, writer, opId } = await refused(world);
-  const edited = { op: 'set', path: asPath('edited'), value: 2 } as const;
-  const one = profile.sit({ link: memoryLink(() => null) });
-  await expect.poll(() => letters(one.store)).toEqual([opId]);
-  await one.store.outbox.retry(opId, edited)?.durable;
+  const { profile, writer, opId, offline: one } = await retriedOffline(world);
   const other = profile.sit();
   const own = other.store.put('own', 1);
   await own.durable;

@@ -261,13 +261,19 @@ export class Site {
 
   #complained(details: object, message: string): void {
     const error = 'err' in details ? details.err : details;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = textOf(error);
     // What the disk was told to do wrong is no news, nor is what a view was told while it ended.
     const isCutOff = /^(command|onParams) /.test(message) && text === 'closed';
     const isWeather = /simulated|was not migrated: unavailable/.test(text);
     if (isCutOff || isWeather) this.#room.note('server', `${message}: ${text}`);
     else this.#room.problem(`the server says: ${message}: ${text}`);
   }
+}
+
+/** What an error says, and what it comes from. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} ${textOf(error.cause)}`;
 }
 
 /** Whoever has a token may do everything in every org of the world. */

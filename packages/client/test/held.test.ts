@@ -215,6 +215,43 @@ test('what a cache kept is listed in the outbox when it has been read, whoever l
   expect([told > 0, isReady]).toEqual([true, false]);
 });
 
+test('what a cache kept is there where its page was frozen for longer than a cache may take, just as it was read', async () => {
+  const clock = new VirtualClock();
+  await using world = await openWorld();
+  const [cache, link] = [memoryCache(), memoryLink(() => null)];
+  const before = world.client({ link, cache });
+  await before.store('acme/app').put('x', 1).durable;
+  await before.close();
+  let thaw: (() => void) | undefined;
+  const slow: Cache = {
+    ...cache,
+    load: async (name) => {
+      await new Promise<void>((resolve) => (thaw = resolve));
+      return cache.load(name);
+    },
+  };
+  const store = world.client({ link, cache: slow, env: timed(clock) }).store('acme/app');
+  await expect.poll(() => thaw !== undefined).toBe(true);
+  clock.skip(minuteMs);
+  await clock.pass(0);
+  thaw?.();
+  await expect.poll(() => store.get('x')).toBe(1);
+  expect(store.status.get()).toMatchObject({ durable: true });
+});
+
+test('a cache that has not answered within 30 s is done without, and its store says so', async () => {
+  const clock = new VirtualClock();
+  await using world = await openWorld();
+  const [link, env] = [memoryLink(() => null), timed(clock)];
+  const cache: Cache = { ...memoryCache(), load: () => new Promise(() => undefined) };
+  const store = world.client({ link, cache, env }).store('acme/app');
+  await new Promise(setImmediate);
+  await clock.pass(29_000);
+  expect(store.status.get().error?.code).not.toBe('timeout');
+  await clock.pass(1000);
+  expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'timeout' } });
+});
+
 test('a cache that fails offline is told by the status of its store at once, and what is written after that is known to be kept nowhere', async () => {
   await using world = await openWorld();
   const store = failing(world, 'commit');

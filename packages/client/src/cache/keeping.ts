@@ -3,7 +3,8 @@ import { alarm, conduct } from '@holdfast/engine/registry';
 import { Ledger } from '@holdfast/engine/replica';
 import type { Cache, CachedStore, Keeper, KeeperDesk, Keeping } from './port.ts';
 
-const loadTimeoutMs = 30_000;
+/** Half of the time that a cache has: a page that was frozen meanwhile has not waited, and its alarm rings as it thaws. */
+const patienceMs = 15_000;
 
 type Loaded = ReturnType<Cache['load']>;
 
@@ -91,8 +92,15 @@ function inTime(
     end();
     to.failed(error);
   };
-  const setAlarm = alarm(env, () => failed(new HoldfastError('timeout', { step: 'cache' })));
-  setAlarm(env.now() + loadTimeoutMs);
+  let isLate = false;
+  const setAlarm = alarm(env, () => {
+    if (isLate) failed(new HoldfastError('timeout', { step: 'cache' }));
+    else {
+      isLate = true;
+      setAlarm(env.now() + patienceMs);
+    }
+  });
+  setAlarm(env.now() + patienceMs);
   const arrived = (kept: CachedStore | null): void => {
     if (isOver) return;
     // What cannot be used of a cache is as good as what cannot be read.

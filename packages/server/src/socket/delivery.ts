@@ -44,6 +44,8 @@ export class Delivery implements Listener {
   readonly #changes: ScopeChange[] = [];
   /** The seq that the client was asked about, and has not said yet. */
   #asked: Seq | null = null;
+  /** It goes to the head, and takes along what sends it there once more meanwhile. */
+  #isUnderWay = false;
   /** On the way through the log: how it is told, and what of it has been read and not been sent. */
   #telling: Telling | null = null;
   /** What is read since it last was at the head begins after this. */
@@ -254,6 +256,8 @@ export class Delivery implements Listener {
   }
 
   async #goLive(): Promise<void> {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
     while (!this.#closed && typeof this.#place === 'number') {
       // Without patterns there is nothing to tell.
       if (this.#isSilent) this.#place = this.#head;
@@ -261,6 +265,7 @@ export class Delivery implements Listener {
       else if (this.#place !== this.#terms.host.head) await this.#sendOps(() => this.#head);
       else await this.#arrive(this.#place);
     }
+    this.#isUnderWay = false;
   }
 
   get #isSilent(): boolean {

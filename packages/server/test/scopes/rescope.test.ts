@@ -120,6 +120,26 @@ test('S83 pushes are answered in their order, changes of the scope among writes'
   expect(replies).toEqual(refs);
 });
 
+test('S83 given a part that is added behind a write which is answered as the channel falls silent, then nothing comes amid its snapshot, and nothing twice', async () => {
+  const here = await world();
+  const { joined } = here;
+  const writer = await joined({ device: 'w' });
+  for (let n = 0; n < 40; n += 1) await put(writer, `b/${n}`, 'x'.repeat(20_000));
+  const peer = await joined({}, { last_store_seq: 0, patterns: ['a/**'] });
+  const replica = new PartReplica();
+  const own = (value: number) => peer.push(topic, 'write', ask('set', 'b/own', { value }));
+  // Of three in a row the second waits for a turn behind itself, and in that the write is stored.
+  const refs = ['a/**', 'a/**', 'a/**'].map((glob) =>
+    peer.push(topic, 'scope', { remove: [glob] }),
+  );
+  refs.push(own(1), peer.push(topic, 'scope', { add: ['b/**'] }), own(2), own(3));
+  for (const ref of refs) await peer.reply(ref);
+  const last = await put(writer, 'b/last', 1);
+  await peer.until(([, , , event, { to_seq: to }]) => event === 'events' && to === last);
+  replica.take(peer);
+  expect(replica.values).toEqual(visible(await stateIn(here), ['b/**']));
+});
+
 const universe = ['a/**', 'a/x', 'b/**', 'b/*/x', '*/y', 'c', '**'] as const;
 
 /** Writes about a hundred a second all over the place until told to stop. */

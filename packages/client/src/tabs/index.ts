@@ -28,7 +28,9 @@ export function tabs(options: TabsOptions): TabsPlug {
   }
   return (settings) => {
     if (platform === null) return settings;
-    const table = `holdfast/${CAPVER}/${settings.endpoint}/${name}`;
+    // What comes after the name begins with a slash: another name must not.
+    const own = name.replaceAll(/[%/]/g, encodeURIComponent);
+    const table = `holdfast/${CAPVER}/${settings.endpoint}/${own}`;
     return new TableSeat(settings, platform, table).settings;
   };
 }

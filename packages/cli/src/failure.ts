@@ -40,9 +40,10 @@ const hints: { readonly [code: string]: string } = {
   fenced: 'Acquire the lease again with "holdfast lease", then use its new token.',
   occupied: 'Choose a path for the lease where nothing else is kept.',
   unauthorized:
-    'Check --token (or HOLDFAST_TOKEN) and the name of the store: the token is unknown, expired or revoked, or there is no such store for it. "holdfast stores" lists those it may use.',
+    'Check --token (or HOLDFAST_TOKEN) and the name of the store: the token is unknown, expired or revoked, or there is no such store for it. "holdfast stores" lists those it may use, "holdfast stores create" makes one.',
   store_not_allowed: '"holdfast stores" lists the stores that this token may use.',
-  not_found: 'Check the names; "holdfast stores" lists the stores that this token may use.',
+  not_found:
+    'Check the names; "holdfast stores" lists the stores that this token may use, "holdfast stores create" makes one.',
   missing_scope: 'Use a token with that scope; "holdfast tokens create --scopes …" makes one.',
   type_mismatch: 'Look at what is there with "holdfast get".',
   timeout: 'Is the server running? "npx holdfast dev" starts one.',

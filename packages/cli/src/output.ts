@@ -126,6 +126,11 @@ function jsonLine(record: object): string {
   return printable(JSON.stringify(record));
 }
 
+/** How many there are of something, and what it is called where there is one and where there are others. */
+export function counted(count: unknown, one: string, many = `${one}s`): string {
+  return `${String(count)} ${count === 1 ? one : many}`;
+}
+
 /** A value on one line. */
 export function shortValue(value: unknown, columns = 60): string {
   return cut(printable(JSON.stringify(value) ?? 'null'), columns);

@@ -46,6 +46,31 @@ test('a terminal gets tables and colours, a pipe gets JSON lines', async () => {
   expect(forced.stdout).toBe(piped.stdout);
 });
 
+test('one of a kind is told in the singular', async () => {
+  const put = '[{"op":"put","path":"one/a","value":1}]';
+  const early = await shown('transact', 'demo/one', put);
+  expect(stripColors(early.stderr)).toContain('"holdfast stores create" makes one');
+  await shown('stores', 'create', 'demo/one');
+  const file = join(directory.path, 'one.jsonl');
+  const told = [
+    await shown('transact', 'demo/one', put),
+    await shown('export', 'demo/one', file),
+    await shown('import', 'demo/one', file, '--id', 'one'),
+    await shown('import', 'demo/one', file, '--id', 'one'),
+  ].map(({ stdout }) => stripColors(stdout));
+  expect(told).toEqual([
+    expect.stringMatching(/^✓ 1 op seq 1\n/),
+    expect.stringContaining('✓ 1 entry of demo/one in'),
+    expect.stringContaining('✓ 1 imported'),
+    expect.stringContaining('✓ 0 imported, 1 was there already'),
+  ]);
+  appendFileSync(file, '{"path":"","value":2}\n');
+  const failed = await shown('import', 'demo/one', file);
+  expect(stripColors(failed.stderr)).toContain('1 line was not imported.');
+  const nowhere = await shown('import', 'demo/nowhere', file);
+  expect(stripColors(nowhere.stderr)).toContain('"holdfast stores create" makes one');
+});
+
 test('NO_COLOR turns colours off', async () => {
   const env = { HOLDFAST_URL: server.url, NO_COLOR: '1' };
   const { stdout } = await onTerminal(['get', 'demo/main', 't/n'], { env });

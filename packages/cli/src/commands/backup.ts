@@ -1,6 +1,6 @@
 import { backUp, type BackupStep } from '@holdfast/server/backup';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import { bytes, Progress } from '../progress.ts';
 
 export const command: Command = defineCommand({
@@ -32,7 +32,7 @@ export const command: Command = defineCommand({
       { directory: args.directory, made_at: madeAt, stores, files, size, missing },
       (paint) =>
         [
-          `${paint.green('✓')} ${stores} stores and ${files} files in ${printable(args.directory)} ${paint.dim(bytes(size))}`,
+          `${paint.green('✓')} ${counted(stores, 'store')} and ${counted(files, 'file')} in ${printable(args.directory)} ${paint.dim(bytes(size))}`,
           ...missing.map((hash) => `${paint.yellow('!')} ${hash} is named, and was not there`),
         ].join('\n'),
     );

@@ -6,7 +6,7 @@ import { openApi, piecesOf } from '../api.ts';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { interruptible } from '../interrupt.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import { placeAt } from '../place.ts';
 import { bytes, Progress } from '../progress.ts';
 import { Silence } from '../silence.ts';
@@ -67,7 +67,7 @@ export const command: Command = defineCommand({
     output.record(
       { store: name, file: args.file, entries, size },
       (paint) =>
-        `${paint.green('✓')} ${entries} entries of ${name} in ${printable(args.file)} ${paint.dim(bytes(size))}`,
+        `${paint.green('✓')} ${counted(entries, 'entry', 'entries')} of ${name} in ${printable(args.file)} ${paint.dim(bytes(size))}`,
     );
   },
 });

@@ -7,7 +7,7 @@ import { queryOf } from '../entries.ts';
 import { Failure, misuse } from '../failure.ts';
 import { listOf, textOf } from '../fields.ts';
 import { interruptible } from '../interrupt.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import type { Terminal } from '../terminal.ts';
@@ -62,7 +62,7 @@ export const command: Command = defineCommand({
     output.record(
       report,
       (paint) =>
-        `${paint.green('✓')} ${String(imported)} imported${Number(skipped) > 0 ? `, ${String(skipped)} were there already` : ''}`,
+        `${paint.green('✓')} ${String(imported)} imported${Number(skipped) > 0 ? `, ${counted(skipped, 'was', 'were')} there already` : ''}`,
     );
     for (const { line, path, reason } of listOf(failed)) {
       output.note(
@@ -70,7 +70,7 @@ export const command: Command = defineCommand({
       );
     }
     if (Number(total) > 0) {
-      const message = `${String(total)} lines were not imported.`;
+      const message = `${counted(total, 'line was', 'lines were')} not imported.`;
       throw new Failure('refused', message, { code: 'lines_failed' });
     }
   },
@@ -99,10 +99,10 @@ async function bodyOf(file: string, around: Surroundings): Promise<ReadableStrea
     );
   }
   const progress = new Progress(around, { label: file, total: found.size, unit: 'bytes' });
-  return streamOf(counted(createReadStream(file), progress));
+  return streamOf(shownOn(createReadStream(file), progress));
 }
 
-async function* counted(
+async function* shownOn(
   pieces: AsyncIterable<Uint8Array>,
   progress: Progress,
 ): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
 import { restore } from '@holdfast/server/backup';
 import { type Command, defineCommand } from '../command.ts';
-import { printable } from '../output.ts';
+import { counted, printable } from '../output.ts';
 import { stepsOn } from './backup.ts';
 
 export const command: Command = defineCommand({
@@ -24,7 +24,7 @@ export const command: Command = defineCommand({
     });
     around.output.record({ data: args.data, made_at: madeAt, stores, files, missing }, (paint) =>
       [
-        `${paint.green('✓')} ${stores} stores and ${files} files in ${printable(args.data)}, as of ${madeAt}`,
+        `${paint.green('✓')} ${counted(stores, 'store')} and ${counted(files, 'file')} in ${printable(args.data)}, as of ${madeAt}`,
         ...missing.map((hash) => `${paint.yellow('!')} ${hash} is named, and not in the backup`),
       ].join('\n'),
     );

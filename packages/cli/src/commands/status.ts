@@ -3,7 +3,7 @@ import { callApi } from '../api.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { listOf, textOf } from '../fields.ts';
-import { type Output, printable } from '../output.ts';
+import { counted, type Output, printable } from '../output.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 
 export const command: Command = defineCommand({
@@ -53,7 +53,7 @@ async function showServer(endpoint: Endpoint, output: Output): Promise<void> {
     ['sockets', server['sockets']],
     ['channels', joined],
     ['commits', server['commits']],
-    ['behind', `${textOf(server['lag_ops'])} ops`],
+    ['behind', counted(server['lag_ops'], 'op')],
     ['unsent', size(server['unsent_bytes'])],
   ];
   output.record(server, (paint) => {
@@ -62,7 +62,7 @@ async function showServer(endpoint: Endpoint, output: Output): Promise<void> {
     );
     const stores = listOf(server['stores']).map(
       (store) =>
-        `  ${printable(textOf(store['name']))}  at ${textOf(store['head'])}, ${textOf(store['leaves'])} leaves, ${textOf(store['queued'])} queued`,
+        `  ${printable(textOf(store['name']))}  at ${textOf(store['head'])}, ${counted(store['leaves'], 'leaf', 'leaves')}, ${textOf(store['queued'])} queued`,
     );
     return [...lines, ...(stores.length > 0 ? [paint.dim('open stores'), ...stores] : [])].join(
       '\n',

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, defineCommand } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { misuse } from '../failure.ts';
+import { counted } from '../output.ts';
 import { commitOnce } from '../session.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { readInput, type Terminal } from '../terminal.ts';
@@ -41,7 +42,8 @@ export const command: Command = defineCommand({
     const seqs = (commit.results ?? []).map((result) => result.store_seq);
     output.record(
       { op: 'transact', seq: commit.seq, ops: seqs.length, seqs },
-      (paint) => `${paint.green('✓')} ${seqs.length} ops ${paint.dim(`seq ${commit.seq}`)}`,
+      (paint) =>
+        `${paint.green('✓')} ${counted(seqs.length, 'op')} ${paint.dim(`seq ${commit.seq}`)}`,
     );
   },
 });

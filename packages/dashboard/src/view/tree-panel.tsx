@@ -51,10 +51,11 @@ function MatchingTree({ workspace, commands, search }: MatchingProps): ReactNode
   const { rows, hasMore, error } = useSignal(search.matches);
   useSignal(workspace.outline.view);
   const count = rows.length.toLocaleString('en');
+  const all = rows.length === 1 ? '1 leaf matches' : `${count} leaves match`;
   return (
     <>
       <p className="count" role="status">
-        {error ?? (hasMore ? `The first ${count} leaves that match` : `${count} leaves match`)}
+        {error ?? (hasMore ? `The first ${count} leaves that match` : all)}
       </p>
       <Tree workspace={workspace} rows={rows} isFlat commands={commands} />
     </>

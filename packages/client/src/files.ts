@@ -159,7 +159,8 @@ function uploadOf(at: FilePlace, content: FileContent, options: PutFileOptions):
       'content-type': options.contentType ?? type ?? 'application/octet-stream',
       // One for all pieces and attempts: a commit whose answer was lost is answered again.
       'idempotency-key': at.settings.env.randomId() + at.settings.env.randomId(),
-      ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
+      // Revision 0 never matches, which a header can say of a weak tag only (stores.md §5.1.1, §15.1.3).
+      ...(ifMatch !== undefined && { 'if-match': `${ifMatch === 0 ? 'W/' : ''}"${ifMatch}"` }),
       ...(ifAbsent && { 'if-none-match': '*' }),
     },
     onProgress: (progress) => {

@@ -347,10 +347,10 @@ describe('putFile and getFile', () => {
       .catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ConflictError);
     expect(refused).toMatchObject({ code: 'exists', currentRevision: 1 });
-    await expect(store.putFile('a', content, { ifMatch: 7 })).rejects.toMatchObject({
-      code: 'conflict',
-      currentRevision: 1,
-    });
+    const stale = { code: 'conflict', currentRevision: 1 };
+    await expect(store.putFile('a', content, { ifMatch: 7 })).rejects.toMatchObject(stale);
+    // Revision 0 never matches, here as of other writes (stores.md §5.1.1).
+    await expect(store.putFile('a', content, { ifMatch: 0 })).rejects.toMatchObject(stale);
     const fence = { key: 'jobs', token: 7 };
     await expect(store.putFile('a', content, { fence })).rejects.toMatchObject({ code: 'fenced' });
     expect(between.sent()).toBeLessThan(20_000);

@@ -286,6 +286,8 @@ function labelOf(c: Context): FileLabel {
   if ((filename?.length ?? 0) > nameMax || contentType.length > nameMax) {
     throw invalid('A filename and a content type have at most 1024 characters.');
   }
+  // Two headers come as one, with a comma; one that has a comma itself has it in quotes.
+  if (/^(?:[^",]|"(?:[^"\\]|\\.)*")*,/.test(contentType)) throw invalid('Send one Content-Type.');
   if (/\p{Surrogate}/u.test(filename ?? '')) throw invalid('The filename is not Unicode.');
   return { filename, contentType };
 }

@@ -24,7 +24,15 @@ const keyOf = {
   highs: 'client',
   webhooks: 'key',
 } as const;
+/** The columns that may be large. */
+const largeOf: Readonly<Partial<Record<(typeof tables)[number], readonly string[]>>> = {
+  log: ['value', 'arg', 'removed'],
+  entries: ['value'],
+  answers: ['reply'],
+};
 const rowsPerStep = 500;
+/** And of large ones fewer: all that a step deletes is overwritten in one turn of the event loop. */
+const bytesPerStep = 1024 * 1024;
 /** After a disk has refused a step, such as a full one. */
 const restMs = 60_000;
 
@@ -40,10 +48,7 @@ export class Sweep {
 
   constructor(desk: Desk) {
     this.#desk = desk;
-    this.#deletes = tables.map((table) =>
-      desk.db.prepare(`DELETE FROM ${table} WHERE store = ? AND ${keyOf[table]} IN
-        (SELECT ${keyOf[table]} FROM ${table} WHERE store = ? LIMIT ${rowsPerStep})`),
-    );
+    this.#deletes = tables.map((table) => desk.db.prepare(deletionOf(table)));
     this.#sql = prepareAll(desk.db, {
       pending: 'SELECT key FROM purged',
       done: 'DELETE FROM purged WHERE key = ?',
@@ -98,9 +103,21 @@ export class Sweep {
     const { db } = this.#desk;
     db.exec('PRAGMA secure_delete = ON');
     try {
-      return Number(statement.run(key, key).changes);
+      return Number(statement.run(key).changes);
     } finally {
       db.exec('PRAGMA secure_delete = FAST');
     }
   }
+}
+
+/** Deletes the first rows of a store: up to so many, and up to the one with which they are large. */
+function deletionOf(table: (typeof tables)[number]): string {
+  const key = keyOf[table];
+  const sizes = (largeOf[table] ?? []).map((column) => `coalesce(octet_length(${column}), 0)`);
+  return `DELETE FROM ${table} WHERE store = ?1 AND ${key} IN (
+    SELECT key FROM (
+      SELECT key, sum(bytes) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) - bytes AS before
+      FROM (SELECT ${key} AS key, ${['0', ...sizes].join(' + ')} AS bytes FROM ${table}
+        WHERE store = ?1 ORDER BY ${key} LIMIT ${rowsPerStep})
+    ) WHERE before < ${bytesPerStep})`;
 }

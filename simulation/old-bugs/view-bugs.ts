@@ -59,9 +59,9 @@ export const viewBugs: { readonly [what: string]: OldBug } = {
   'a tab that had lost the lead took itself from a topic for another, whom it waited for': {
     mended: '7f23791',
     file: 'packages/client/src/presence/share.ts',
-    now: `        this.#waitNoLonger();
-        this.#dismiss(`,
-    was: '        this.#dismiss(',
+    now: `    this.#waitNoLonger();
+    const guests = `,
+    was: '    const guests = ',
     worlds: 'presence',
     seed: 17,
     says: /dropped: /,

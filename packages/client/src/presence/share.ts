@@ -11,7 +11,7 @@ import {
 import { rooms } from '../doors.ts';
 import type { Guest, GuestAnswer, GuestSeat } from '../tabs/guest.ts';
 import type { News } from '../uplink.ts';
-import { channelOf, type PresenceChannel } from './topic.ts';
+import { aboutStates, channelOf, type PresenceChannel } from './topic.ts';
 
 /** Seats another tab on a presence topic of this one's connection. */
 export function joinAsGuest(
@@ -84,11 +84,11 @@ class TopicShare {
         this.#joined(readPresenceJoinReply(news.response));
         break;
       case 'refused':
-        this.#refused(news.refusal);
+        // The channel joins again without what it shows itself.
+        if (!aboutStates.has(news.refusal.code)) this.#refused(news.refusal);
         break;
       case 'lost':
         // The server waits for them now; and the next line may be another tab's, where this tab speaks for itself alone.
-        this.#waitNoLonger();
         this.#dismiss((guest) => guest.shut());
         break;
       case 'message':
@@ -119,8 +119,9 @@ class TopicShare {
     else this.#dismiss((guest) => guest.refuse(refusal.toResponse()));
   }
 
-  /** All of them go, and are told in some way. */
+  /** All of them go, and are told in some way; whoever comes next asks anew. */
   #dismiss(tell: (guest: Guest) => void): void {
+    this.#waitNoLonger();
     const guests = [...this.#guests.keys()];
     this.#guests.clear();
     this.#asked.clear();

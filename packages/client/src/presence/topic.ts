@@ -86,7 +86,7 @@ function plainTopic({ store, topic }: { readonly store: string; readonly topic: 
 }
 
 /** Why a state is not taken by a topic that may be joined. */
-const aboutStates: ReadonlySet<string> = new Set(['value_too_large', 'limit_exceeded']);
+export const aboutStates: ReadonlySet<string> = new Set(['value_too_large', 'limit_exceeded']);
 
 /** The open topics of each client. */
 const open: WeakMap<Room, Map<string, PresenceChannel>> = /* @__PURE__ */ new WeakMap();

@@ -91,4 +91,61 @@ describe('tabs', () => {
     await a.client.close();
     await expect.poll(() => running.size).toBe(0);
   });
+
+  test('that may not take part are told so, each of them, though another has just been closed as it asked (S85, P54)', async () => {
+    const who = {
+      subject: 'u',
+      orgs: ['acme'],
+      scopes: ['entries:read'],
+      presence: false,
+    } as const;
+    await using world = await openWorld(async () => who);
+    const profile = new Profile(world);
+    const at = { store: 'acme/app', topic: 'rooms/1' };
+    const a = await profile.open();
+    const inA = joinPresence(a.client, at);
+    const refused = { state: 'joining', error: { code: 'presence_not_allowed' } };
+    await expect.poll(() => inA.status.get()).toMatchObject(refused);
+    const first = inA.status.get();
+    a.valve.holdIn();
+    const asked = a.valve.sent.length;
+    const b = profile.sit();
+    joinPresence(b.client, at).set({ tab: 'b' });
+    await expect.poll(() => a.valve.sent.length).toBeGreaterThan(asked);
+    await b.client.close();
+    const c = await profile.open();
+    a.valve.letIn();
+    await expect.poll(() => inA.status.get()).not.toBe(first);
+    const inC = joinPresence(c.client, at);
+    await expect.poll(() => inC.status.get()).toMatchObject(refused);
+    expect(opened(a, b, c)).toEqual([1, 0, 0]);
+  });
+
+  test('show what they do, though what the one that leads shows is not taken (S85, P54)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const at = { store: 'acme/app', topic: 'rooms/1' };
+    const [a, b] = [await profile.open(), await profile.open()];
+    const [watcher, inA, inB] = [world.client(), a.client, b.client].map((each) =>
+      joinPresence(each, at),
+    );
+    inA?.set({ tab: 'a'.repeat(5000) });
+    inB?.set({ tab: 'b' });
+    await expect.poll(() => watcher && tabsIn(watcher)).toBe('"b"');
+    // Both join again, and only then the server refuses what the first shows.
+    const late: string[] = [];
+    a.valve.loses = (data) => {
+      const isOfTopic = typeof data === 'string' && data.includes('"presence:');
+      if (isOfTopic) late.push(data);
+      return isOfTopic;
+    };
+    a.valve.cut();
+    await expect.poll(() => late.length).toBe(1);
+    await expect.poll(() => b.client.status.get().isSynced).toBe(true);
+    a.valve.loses = () => false;
+    a.valve.forge(late[0] ?? '');
+    await expect.poll(() => inA?.status.get().state).toBe('joined');
+    await expect.poll(() => inB?.status.get()).toEqual({ state: 'joined' });
+    expect(watcher && tabsIn(watcher)).toBe('"b"');
+  });
 });

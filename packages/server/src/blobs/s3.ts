@@ -229,7 +229,7 @@ class S3Blobs implements Blobs {
     );
   }
 
-  /** The bytes of pieces, cut anew into parts of at least 5 MiB. */
+  /** The bytes of pieces, cut anew into parts of one size, but for the last: some servers take no others. */
   async *#parts(
     pieces: readonly Stored[],
     note: (bytes: Uint8Array) => void,
@@ -239,12 +239,16 @@ class S3Blobs implements Blobs {
     for (const piece of pieces) {
       for await (const bytes of this.#bytes(piece.key, { start: 0, end: piece.size })) {
         note(bytes);
-        held.push(bytes);
-        size += bytes.byteLength;
-        if (size < pieceBytes) continue;
-        yield Buffer.concat(held);
-        held = [];
-        size = 0;
+        for (let at = 0; at < bytes.byteLength;) {
+          const part = bytes.subarray(at, at + pieceBytes - size);
+          held.push(part);
+          size += part.byteLength;
+          at += part.byteLength;
+          if (size < pieceBytes) continue;
+          yield Buffer.concat(held);
+          held = [];
+          size = 0;
+        }
       }
     }
     if (size > 0) yield Buffer.concat(held);

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Blobs } from '@holdfast/server/blobs';
 import { blobConformance } from '@holdfast/server/blobs/conformance';
+import { UploadPartCommand } from '@aws-sdk/client-s3';
 import { s3Blobs } from '@holdfast/server/blobs/s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type BucketServer, startBucket } from './bucket.ts';
 
 let bucket: BucketServer;
@@ -48,6 +49,32 @@ describe('blobs in a bucket that speaks S3', () => {
     const found = createHash('sha256');
     for await (const piece of (await blobs.read(hash)) ?? []) found.update(piece);
     expect(`sha256:${found.digest('hex')}`).toBe(hash);
+  }, 180_000);
+
+  test('the parts in which a large blob is written are of one size but for the last, as R2 wants them', async () => {
+    const blobs = openEmpty();
+    const digest = createHash('sha256');
+    for await (const piece of large()) digest.update(piece);
+    // Where a connection broke, a piece is shorter.
+    const pieces = large()[Symbol.asyncIterator]();
+    const first = await pieces.next();
+    const begun = await blobs.append(
+      upload,
+      0,
+      (async function* begin() {
+        if (first.done !== true) yield first.value;
+      })(),
+    );
+    await blobs.append(upload, begun, { [Symbol.asyncIterator]: () => pieces });
+    const send = vi.spyOn(bucket.client, 'send');
+    await blobs.finish(upload, `sha256:${digest.digest('hex')}`);
+    const sizes = send.mock.calls.flatMap(([command]) => {
+      const body = command instanceof UploadPartCommand ? command.input.Body : null;
+      return body instanceof Uint8Array ? [body.byteLength] : [];
+    });
+    send.mockRestore();
+    const size = 8 * 1024 * 1024;
+    expect(sizes).toEqual([size, size, 20_000_000 - 2 * size]);
   }, 180_000);
 
   test('a bucket that is not there is an error that says what to check', async () => {

@@ -121,7 +121,6 @@ class HandleUndo implements UndoManager {
     const group = new Group();
     this.#group = group;
     const end = (): void => {
-      if (this.#group !== group) return;
       this.#cut();
       this.#group = null;
     };
@@ -153,7 +152,6 @@ class HandleUndo implements UndoManager {
   close(): void {
     arounds.delete(this.#store);
     this.#unsubscribe();
-    this.#group = null;
     this.clear();
   }
 

@@ -70,7 +70,7 @@ class CacheEntry {
   /** Writes now what is due; what somebody may not see is not shown to them again. */
   flush(why?: HoldfastError): void {
     const { env } = this.#settings;
-    if (this.#timer !== undefined) env.clearTimeout(this.#timer);
+    env.clearTimeout(this.#timer);
     this.#timer = undefined;
     const tree = this.#tree();
     const { persister, buster = '' } = this.#options;

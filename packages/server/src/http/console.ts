@@ -6,7 +6,7 @@ import { notFound } from './errors.ts';
 
 const withoutConsole = `Holdfast is running.
 
-The web console is not installed with this server. Build it with "npm run build" and start the server again.
+The web console is not shown here. "holdfast serve" and "holdfast dev" show it; in a checkout, build it with "npm run build" first.
 Whether the server is ready:  /readyz
 Whom a token stands for:      /api/whoami
 `;

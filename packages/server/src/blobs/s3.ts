@@ -167,7 +167,7 @@ class S3Blobs implements Blobs {
     blob: { readonly Key: string; readonly size: number; readonly digest: string },
   ): Promise<boolean> {
     const hash = createHash('sha256');
-    const whole = this.#parts(pieces, (bytes) => hash.update(bytes));
+    const whole = cut(this.#bytesOf(pieces), (bytes) => hash.update(bytes));
     if (blob.size > pieceBytes) {
       return this.#multipart(blob.Key, whole, () => hash.digest('hex') === blob.digest);
     }
@@ -229,29 +229,8 @@ class S3Blobs implements Blobs {
     );
   }
 
-  /** The bytes of pieces, cut anew into parts of one size, but for the last: some servers take no others. */
-  async *#parts(
-    pieces: readonly Stored[],
-    note: (bytes: Uint8Array) => void,
-  ): AsyncIterable<Uint8Array> {
-    let held: Uint8Array[] = [];
-    let size = 0;
-    for (const piece of pieces) {
-      for await (const bytes of this.#bytes(piece.key, { start: 0, end: piece.size })) {
-        note(bytes);
-        for (let at = 0; at < bytes.byteLength;) {
-          const part = bytes.subarray(at, at + pieceBytes - size);
-          held.push(part);
-          size += part.byteLength;
-          at += part.byteLength;
-          if (size < pieceBytes) continue;
-          yield Buffer.concat(held);
-          held = [];
-          size = 0;
-        }
-      }
-    }
-    if (size > 0) yield Buffer.concat(held);
+  async *#bytesOf(pieces: readonly Stored[]): AsyncIterable<Uint8Array> {
+    for (const { key, size } of pieces) yield* this.#bytes(key, { start: 0, end: size });
   }
 
   async *#bytes(Key: string, { start, end }: ByteRange): AsyncIterable<Uint8Array> {
@@ -335,6 +314,29 @@ class S3Blobs implements Blobs {
   #uploadKey(upload: UploadId): string {
     return `${this.#prefix}uploads/${uploadDigits(upload)}/`;
   }
+}
+
+/** The same bytes in parts of one size, but for the last: some servers take no others. */
+async function* cut(
+  pieces: AsyncIterable<Uint8Array>,
+  note: (bytes: Uint8Array) => void,
+): AsyncIterable<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const bytes of pieces) {
+    note(bytes);
+    for (let at = 0; at < bytes.byteLength;) {
+      const part = bytes.subarray(at, at + pieceBytes - size);
+      held.push(part);
+      size += part.byteLength;
+      at += part.byteLength;
+      if (size < pieceBytes) continue;
+      yield Buffer.concat(held);
+      held = [];
+      size = 0;
+    }
+  }
+  if (size > 0) yield Buffer.concat(held);
 }
 
 /** The uploads that pieces are of; in the order of keys those of one follow each other. */

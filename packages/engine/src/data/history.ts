@@ -13,8 +13,11 @@ import { typeOfOp } from './apply.ts';
 import { sorting } from './sorting.ts';
 import type { Change, Tree } from './tree.ts';
 
-/** So many leaves are taken back at a time. */
+/** So many leaves are taken in, or back, at a time. */
 const PART_LEAVES = 5000;
+
+/** What stood at a leaf before a stretch of the log, and what stands there after. */
+type Ends = { readonly before: Leaf | undefined; after: Leaf | undefined };
 
 /** An op with the leaves whose old value vanished by it (stores.md §1.2.2). */
 type RemovingOp = Op & { readonly removed: readonly Entry[] };
@@ -24,22 +27,32 @@ type RemovingOp = Op & { readonly removed: readonly Entry[] };
  * the ops in the order of the log and needs no state, for every op keeps the leaves it removed.
  */
 export class Span {
-  readonly #before = new Map<Path, Leaf | undefined>();
-  readonly #after = new Map<Path, Leaf | undefined>();
+  readonly #leaves = new Map<Path, Ends>();
 
   take(op: RemovingOp): void {
-    for (const { path, value, type, revision } of op.removed) {
-      this.#note(path, { value, type, revision }, undefined);
+    const parts = this.taking([op]);
+    while (parts.next().done !== true);
+  }
+
+  /** The same with several ops, part by part: one alone may have removed all that there was. */
+  *taking(ops: Iterable<RemovingOp>): Generator<void, void, undefined> {
+    let passed = 0;
+    for (const op of ops) {
+      for (const [path, before, after] of touched(op)) {
+        const known = this.#leaves.get(path);
+        if (known === undefined) this.#leaves.set(path, { before, after });
+        else known.after = after;
+        passed += 1;
+        if (passed % PART_LEAVES === 0) yield;
+      }
     }
-    for (const [path, leaf] of written(op)) this.#note(path, undefined, leaf);
   }
 
   /** Leaves that differ in value or type from what they were, in path order (stores.md §13.2.2); part by part, as they may be many. */
   *changing(): Generator<void, readonly Change[], undefined> {
     const changes: Change[] = [];
     let passed = 0;
-    for (const [path, before] of this.#before) {
-      const after = this.#after.get(path);
+    for (const [path, { before, after }] of this.#leaves) {
       if (!sameLeaf(before, after)) changes.push({ path, before, after });
       passed += 1;
       if (passed % PART_LEAVES === 0) yield;
@@ -59,21 +72,16 @@ export class Span {
   /** The same part by part: others may have their turns in between. */
   *rewinding(tree: Tree): Generator<void, void, undefined> {
     let passed = 0;
-    for (const [path, before] of this.#before) {
+    for (const [path, { before }] of this.#leaves) {
       if (before === undefined && tree.leaf(path) !== undefined) tree.remove(path, 0);
       passed += 1;
       if (passed % PART_LEAVES === 0) yield;
     }
-    for (const [path, before] of this.#before) {
+    for (const [path, { before }] of this.#leaves) {
       if (before !== undefined) tree.put(path, before);
       passed += 1;
       if (passed % PART_LEAVES === 0) yield;
     }
-  }
-
-  #note(path: Path, before: Leaf | undefined, after: Leaf | undefined): void {
-    if (!this.#before.has(path)) this.#before.set(path, before);
-    this.#after.set(path, after);
   }
 }
 
@@ -81,6 +89,16 @@ export class Span {
 export function sameLeaf(a: Leaf | undefined, b: Leaf | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.type === b.type && jsonEquals(a.value, b.value);
+}
+
+/** What an op did to each leaf: those that it removed come first, also those that it wrote anew. */
+function* touched(
+  op: RemovingOp,
+): Generator<readonly [Path, before: Leaf | undefined, after: Leaf | undefined]> {
+  for (const { path, value, type, revision } of op.removed) {
+    yield [path, { value, type, revision }, undefined];
+  }
+  for (const [path, leaf] of written(op)) yield [path, undefined, leaf];
 }
 
 /** The leaves that an op wrote (stores.md §4.4). */

@@ -44,7 +44,9 @@ async function readSpan(store: Past, { from, to }: Range, looker: Looker): Promi
     const ops = await store.read(at, to);
     const last = ops.at(-1);
     if (last === undefined || ops[0]?.seq !== at + 1) throw forgotten(store);
-    for (const op of ops) if (op.seq <= to) span.take(op);
+    const wanted = ops.filter((op) => op.seq <= to);
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await inParts(span.taking(wanted), () => looker.wait(turn()));
     at = last.seq;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
     await looker.wait(turn());

@@ -7,6 +7,8 @@ const BYTES_MAX = 8 * 1024 * 1024;
 /** The last ops of one store in memory, so that a reader a little behind needs no disk; fewer of them where they are large. */
 export class LogRing {
   #ops: LoggedOp[] = [];
+  /** Of each op, what it weighs. */
+  #weights: number[] = [];
   #from: Seq;
   #bytes = 0;
 
@@ -17,30 +19,39 @@ export class LogRing {
 
   push(ops: readonly LoggedOp[]): void {
     for (const op of ops) {
+      const weight = weigh(op);
       this.#ops.push(op);
-      this.#bytes += weigh(op);
+      this.#weights.push(weight);
+      this.#bytes += weight;
     }
     // Only at twice the limit, so that what is kept is seldom copied.
     if (this.#ops.length > OPS_MAX * 2 || this.#bytes > BYTES_MAX * 2) this.#shrink();
   }
 
-  /** The ops in (after, through], or null where the ring does not reach back that far. */
-  read(after: Seq, through: Seq): readonly LoggedOp[] | null {
+  /** The ops in (after, through], the first of them and no more than about so many bytes; null where the ring does not reach back that far. */
+  read(after: Seq, through: Seq, bytesMax: number): readonly LoggedOp[] | null {
     if (after < this.#from) return null;
-    return this.#ops.slice(after - this.#from, through - this.#from);
+    const first = after - this.#from;
+    const end = Math.min(this.#ops.length, through - this.#from);
+    let last = first;
+    for (let bytes = 0; last < end; last += 1) {
+      bytes += this.#weights[last] ?? 0;
+      if (bytes > bytesMax && last > first) break;
+    }
+    return this.#ops.slice(first, last);
   }
 
   #shrink(): void {
     let first = this.#ops.length;
     let bytes = 0;
     for (; first > 0 && this.#ops.length - first < OPS_MAX; first -= 1) {
-      const op = this.#ops[first - 1];
-      const more = op === undefined ? 0 : weigh(op);
+      const more = this.#weights[first - 1] ?? 0;
       if (bytes + more > BYTES_MAX) break;
       bytes += more;
     }
     this.#from += first;
     this.#ops = this.#ops.slice(first);
+    this.#weights = this.#weights.slice(first);
     this.#bytes = bytes;
   }
 }

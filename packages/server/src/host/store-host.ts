@@ -24,11 +24,11 @@ import { CommitTimes, type Meters } from '../metrics/index.ts';
 import { startJointSpan } from '../tracing/index.ts';
 import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
-import { LogRing } from './log-ring.ts';
 import { migrate, type StoreGate } from './migrate.ts';
 import { adviceOn } from './consult.ts';
 import { countOps } from './count-ops.ts';
 import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
+import { readLimit, StoreLog } from './store-log.ts';
 
 /** Hears the facts of a store, in seq order, no commit split, before the replies that rest on them. */
 export type Follower = (ops: readonly LoggedOp[], traces: Traces) => void;
@@ -53,8 +53,6 @@ export type HostRoom = {
   readonly stopped: (store: StoreRow) => void;
 };
 
-const READ_OPS = 1000;
-const READ_BYTES = 1024 * 1024;
 const LOAD_SLICE_MS = 20;
 
 /** One open store: runs its authority against the storage, and hands its facts to those who follow. */
@@ -63,7 +61,7 @@ export class StoreHost {
   readonly #room: HostRoom;
   readonly #gate: StoreGate | null;
   readonly #authority: Authority;
-  readonly #ring: LogRing;
+  readonly #log: StoreLog;
   readonly #requests: OpenRequests;
   readonly #times = new CommitTimes();
   readonly #followers = new Set<Follower>();
@@ -91,7 +89,7 @@ export class StoreHost {
     this.#oldestSeq = opened.oldestSeq;
     this.#dedupeSince = opened.dedupeSince;
     this.#head = opened.head;
-    this.#ring = new LogRing(opened.head);
+    this.#log = new StoreLog(room.storage, row.id, opened.head);
     const { meters, slow, clock } = room;
     this.#requests = new OpenRequests({ store: row.name, now: () => clock.now(), meters, slow });
     this.leaseAlarm = new LeaseAlarm(room.clock, () => this.#instant());
@@ -208,12 +206,9 @@ export class StoreHost {
     return () => this.#followers.delete(follower);
   }
 
-  /** A first part of the ops in (after, through]: whole commits, about a thousand ops or a mebibyte from disk, more of them from memory. */
-  async read(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
-    const ops = await this.#readRange(after, Math.min(through, after + READ_OPS), READ_BYTES);
-    const last = ops.at(-1);
-    if (last === undefined || last.tx === null || last.tx === last.seq) return ops;
-    return [...ops, ...(await this.#readRange(last.seq, last.tx))];
+  /** A first part of the ops in (after, through]: whole commits, about a thousand ops or a mebibyte. */
+  read(after: Seq, through: Seq): Promise<readonly LoggedOp[]> {
+    return this.#log.read(after, through);
   }
 
   /** What is committed at a path: the same object until something below changes. */
@@ -241,12 +236,6 @@ export class StoreHost {
     this.#room.clock.clearTimeout(this.#timer);
     this.leaseAlarm.close();
     this.#followers.clear();
-  }
-
-  async #readRange(after: Seq, through: Seq, bytes = Infinity): Promise<readonly LoggedOp[]> {
-    const recent = this.#ring.read(after, through);
-    if (recent !== null) return recent;
-    return this.#room.storage.read(this.row.id, after, { ops: through - after, bytes });
   }
 
   #instant(): { now: number; wall: number } {
@@ -341,7 +330,7 @@ export class StoreHost {
   #committed(ops: readonly LoggedOp[]): void {
     const last = ops.at(-1);
     if (last === undefined) return;
-    this.#ring.push(ops);
+    this.#log.push(ops);
     this.leaseAlarm.follow(ops);
     this.#head = last.seq;
     this.#times.stored(last.seq, this.#room.clock.now());
@@ -374,10 +363,9 @@ export class StoreHost {
     try {
       // Settles an append whose outcome is unknown, or rejects while it cannot.
       const head = (await this.#room.storage.open(this.row.id))?.head ?? after;
-      const limit = { ops: READ_OPS, bytes: READ_BYTES };
       const ops: LoggedOp[] = [];
       for (let last = after; ;) {
-        const more = await this.#room.storage.read(this.row.id, last, limit);
+        const more = await this.#room.storage.read(this.row.id, last, readLimit);
         ops.push(...more);
         last = more.at(-1)?.seq ?? head;
         if (last >= head) break;

@@ -4,7 +4,7 @@ import { Retelling, veilOver } from '@holdfast/engine/gate';
 import { type Path, RejectedError, type Seq } from '@holdfast/protocol';
 import { refuseSeq, stateAt } from './history.ts';
 import type { StoreHost } from './store-host.ts';
-import { type Looker, unbound } from '../storage/turn.ts';
+import { inParts, type Looker, turn, unbound } from '../storage/turn.ts';
 
 const WINDOW = 1000;
 /** A look at the last few ops reads no more than that; each window is twice as large as the one before… */
@@ -84,20 +84,34 @@ export async function* tellBackwards(
     size = reads > READS_PER_WINDOW ? Math.ceil(size / 2) : Math.min(size * 2, WINDOW);
     const [first] = ops;
     if (first === undefined) return;
-    let seen: readonly LoggedOp[];
-    if (veil === null) {
-      seen = scope.isWhole ? ops : ops.flatMap((op) => project(op, scope) ?? []);
-    } else {
+    let told: readonly LoggedOp[] = ops;
+    if (veil !== null) {
       // oxlint-disable-next-line no-await-in-loop -- once, for the newest window
       const end: Tree = state ?? (await stateAfter(store, ops, looker));
-      state = rewound(end, ops);
+      // oxlint-disable-next-line no-await-in-loop -- the state before what was told last
+      state = await rewound(end, ops, looker);
       const isNow = ops.at(-1)?.seq === store.view().seq;
-      seen = new Retelling(scope, veil, state).take(ops, isNow ? end : null);
+      told = new Retelling(scope, veil, state).take(ops, isNow ? end : null);
     }
-    for (const op of seen.toReversed()) if (op.seq <= to) yield op;
+    const inside = told.filter(({ seq }) => seq <= to).toReversed();
+    yield* veil === null ? projected(inside, scope, looker) : inside;
     to = first.seq - 1;
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
     if (to >= oldestSeq) await looker.rest();
+  }
+}
+
+/** What a scope shows of ops, others having their turns in between: one commit may be all of the log. */
+async function* projected(
+  ops: readonly LoggedOp[],
+  scope: Scope,
+  looker: Looker,
+): AsyncGenerator<LoggedOp, void, undefined> {
+  for (const [passed, op] of ops.entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- part by part
+    if (passed > 0 && passed % WINDOW === 0) await looker.rest();
+    const seen = scope.isWhole ? op : project(op, scope);
+    if (seen !== null) yield seen;
   }
 }
 
@@ -137,7 +151,7 @@ async function readAll(
     if (reads > 0) await looker.rest();
     // oxlint-disable-next-line no-await-in-loop -- part by part
     const part = await store.read(at, to);
-    ops.push(...part);
+    for (const op of part) ops.push(op);
     const last = part.at(-1);
     if (last === undefined) break;
     at = last.seq;
@@ -152,10 +166,11 @@ async function stateAfter(store: Past, ops: readonly LoggedOp[], looker: Looker)
 }
 
 /** The state before some ops; the one after them stays. */
-function rewound(end: Tree, ops: readonly LoggedOp[]): Tree {
+async function rewound(end: Tree, ops: readonly LoggedOp[], looker: Looker): Promise<Tree> {
   const span = new Span();
-  for (const op of ops) span.take(op);
+  const rest = (): Promise<void> => looker.wait(turn());
+  await inParts(span.taking(ops), rest);
   const start = end.draft();
-  span.rewind(start);
+  await inParts(span.rewinding(start), rest);
   return start;
 }

@@ -271,13 +271,11 @@ function fileAt(
 
 /** Whether the commit wrote where nothing was, by what it removed; of one long past, nobody knows. */
 async function isNew({ store }: Room, seq: Seq, path: Path): Promise<boolean> {
-  const ops = await store.read(Math.max(0, seq - 2), seq);
-  const own = ops.find((op) => op.seq === seq);
-  if (own === undefined) return false;
-  const [before] = ops;
-  const isCleared =
-    own.tx !== null && before?.tx === own.tx && before.path === path && before !== own;
-  return !isCleared && !own.removed.some((entry) => entry.path === path);
+  const [own] = await store.read(seq - 1, seq);
+  if (own?.seq !== seq || own.removed.some((entry) => entry.path === path)) return false;
+  if (own.tx === null || seq === 1) return true;
+  const [before] = await store.read(seq - 2, seq - 1);
+  return before?.tx !== own.tx || before.path !== path;
 }
 
 function labelOf(c: Context): FileLabel {

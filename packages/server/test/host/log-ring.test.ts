@@ -17,7 +17,7 @@ function filled(count: number, value: Json): { ring: LogRing; reachesAfter: numb
   const ring = new LogRing(0);
   for (let seq = 1; seq <= count; seq += 1) ring.push([op(seq, value)]);
   let reachesAfter = 0;
-  while (ring.read(reachesAfter, count) === null) reachesAfter += 1;
+  while (ring.read(reachesAfter, count, Infinity) === null) reachesAfter += 1;
   return { ring, reachesAfter };
 }
 
@@ -25,7 +25,7 @@ test('thousands of small ops stay in memory, and what is read is dense', () => {
   const { ring, reachesAfter } = filled(20_000, 1);
   expect(20_000 - reachesAfter).toBeGreaterThanOrEqual(4096);
   expect(20_000 - reachesAfter).toBeLessThanOrEqual(2 * 4096);
-  const ops = ring.read(19_000, 20_000) ?? [];
+  const ops = ring.read(19_000, 20_000, Infinity) ?? [];
   expect(ops.map(({ seq }) => seq)).toEqual(ops.map((_, at) => 19_001 + at));
   expect(ops).toHaveLength(1000);
 });
@@ -37,7 +37,7 @@ test.each<[string, Json]>([
   const { ring, reachesAfter } = filled(200, value);
   expect(200 - reachesAfter).toBeLessThanOrEqual(16);
   expect(200 - reachesAfter).toBeGreaterThanOrEqual(1);
-  expect(ring.read(reachesAfter, 200)?.map(({ seq }) => seq)).toEqual(
+  expect(ring.read(reachesAfter, 200, Infinity)?.map(({ seq }) => seq)).toEqual(
     Array.from({ length: 200 - reachesAfter }, (_, at) => reachesAfter + 1 + at),
   );
 });
@@ -45,8 +45,15 @@ test.each<[string, Json]>([
 test('an op larger than the ring leaves an empty one that goes on', () => {
   const ring = new LogRing(0);
   ring.push([op(1, 'x'.repeat(40 * MEBIBYTE))]);
-  expect(ring.read(0, 1)).toBeNull();
-  expect(ring.read(1, 1)).toEqual([]);
+  expect(ring.read(0, 1, Infinity)).toBeNull();
+  expect(ring.read(1, 1, Infinity)).toEqual([]);
   ring.push([op(2, 1)]);
-  expect(ring.read(1, 2)).toMatchObject([{ seq: 2 }]);
+  expect(ring.read(1, 2, Infinity)).toMatchObject([{ seq: 2 }]);
+});
+
+test('of large ops a reader takes a few at a time, and one at least', () => {
+  const { ring, reachesAfter } = filled(20, 'x'.repeat(MEBIBYTE / 2));
+  const seqsOf = (bytesMax: number) =>
+    ring.read(reachesAfter, 20, bytesMax)?.map(({ seq }) => seq - reachesAfter);
+  expect([seqsOf(2 * MEBIBYTE), seqsOf(1)]).toEqual([[1, 2, 3], [1]]);
 });

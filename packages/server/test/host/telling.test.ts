@@ -8,9 +8,9 @@ import { unbound } from '../../src/storage/turn.ts';
 
 const whole = new Scope(patternsOf([asGlob('**')]));
 
-/** A log of so many ops, of which a read gives a few; it notes what was read, and after which seq. */
-function logOf(size: number, perRead: number) {
-  const about = { deviceId: 'd', clientOpId: 'o', tx: null, principal: null, arg: null, at: 0 };
+/** A log of so many ops, perhaps all of one commit, of which a read gives a few; it notes what was read, and after which seq. */
+function logOf(size: number, perRead: number, tx: number | null = null) {
+  const about = { deviceId: 'd', clientOpId: 'o', tx, principal: null, arg: null, at: 0 };
   const log = Array.from({ length: size }, (_, at): LoggedOp => {
     const seq = at + 1;
     return { seq, op: 'set', path: asPath('a'), value: seq, removed: [], ...about };
@@ -45,6 +45,15 @@ test('a log is walked through in few reads where its ops are small', async () =>
   }
   expect(next).toBe(0);
   expect(reads.length).toBeLessThan(30);
+});
+
+test('a commit of more ops than a call takes arguments is told as any other', async () => {
+  const { store } = logOf(200_000, 200_000, 200_000);
+  const seqs: number[] = [];
+  for await (const { seq } of tellBackwards(store, { scope: whole, from: 200_000 }, unbound)) {
+    if (seqs.push(seq) === 3) break;
+  }
+  expect(seqs).toEqual([200_000, 199_999, 199_998]);
 });
 
 test('where its ops are large a few of them are held at a time, and each read has a turn of its own', async () => {

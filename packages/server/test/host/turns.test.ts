@@ -1,8 +1,8 @@
 import { setImmediate as loop } from 'node:timers/promises';
-import { Tree } from '@holdfast/engine/data';
+import { type Span, Tree } from '@holdfast/engine/data';
 import { asPath, asStoreName, refuse } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { stateAt } from '../../src/host/history.ts';
+import { spanOf, stateAt } from '../../src/host/history.ts';
 import { inTurn } from '../../src/host/looks-back.ts';
 import { turn, unbound } from '../../src/storage/turn.ts';
 import { Rates } from '../../src/access/index.ts';
@@ -115,6 +115,43 @@ test('the way back to a state far in the past is gone in turns, however many lea
   }
   expect([...past.entries()].map(({ path }) => path)).toEqual(['group0/leaf0']);
   expect(turns).toBeGreaterThanOrEqual(leaves / 5000);
+});
+
+test('what a few ops removed is gone through in turns, however many leaves each of them took', async () => {
+  const [ops, each] = [8, 10_000];
+  const tree = Tree.empty();
+  const log = Array.from({ length: ops }, (_, index) => {
+    const seq = index + 1;
+    const removed = Array.from({ length: each }, (__, at) => {
+      const path = asPath(`group${seq}/leaf${at}`);
+      return { path, value: at, type: 'integer', revision: 0 } as const;
+    });
+    const about = { deviceId: 'd', clientOpId: `o${seq}`, tx: null, principal: null, arg: null };
+    return {
+      seq,
+      op: 'delete',
+      path: asPath(`group${seq}`),
+      value: null,
+      at: 0,
+      removed,
+      ...about,
+    } as const;
+  });
+  const store = {
+    view: () => ({ tree, seq: ops }),
+    standing: () => ({ head: ops, oldestSeq: 1 }),
+    read: async () => log,
+  };
+  const looking = spanOf(store, { from: 0, to: ops }, unbound);
+  let span: Span | null = null;
+  let turns = 0;
+  for (; span === null; turns += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    span = await Promise.race([looking, loop(null)]);
+  }
+  span.rewind(tree);
+  expect(tree.size).toBe(ops * each);
+  expect(turns).toBeGreaterThanOrEqual((ops * each) / 5000);
 });
 
 test('those who go back to one seq at one time share a look at the log; who comes later looks anew, also after a failure', async () => {

@@ -2,6 +2,8 @@ import { isObject } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
+import { type Allowed, isEnded } from './identify.ts';
+import { whileAllowed } from './lively.ts';
 import { Members } from './members.ts';
 import { streamOf } from './stream-of.ts';
 import { turn } from './turns.ts';
@@ -10,9 +12,14 @@ const PIECE_CHARS = 64 * 1024;
 
 /**
  * Answers with JSON of whatever size: what is more than one piece is sent piece by piece, for one string could not hold all.
- * A list may be whatever can be gone through: its items are made as they are sent, as {@link Members} are.
+ * A list may be whatever can be gone through: its items are made as they are sent, as {@link Members} are. No more is sent to
+ * who is shut out meanwhile, or of a store that is gone.
  */
-export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clock'>): Response {
+export function answerJson(
+  c: Context,
+  value: unknown,
+  allowed: Allowed & { readonly deps: Pick<HttpDeps, 'clock'> },
+): Response {
   const pieces = piecesOf(value);
   const [first, second] = [pieces.next(), pieces.next()];
   const begun = [first, second].flatMap(({ done, value: text }) => (done === true ? [] : [text]));
@@ -20,7 +27,9 @@ export function answerJson(c: Context, value: unknown, deps: Pick<HttpDeps, 'clo
   const headers = { 'Content-Type': 'application/json' };
   // Nobody reads or ends the stream of a HEAD.
   if (c.req.method === 'HEAD' && !isWhole) return c.body(null, 200, headers);
-  return c.body(isWhole ? begun.join('') : streamOf(encoded(begun, pieces), deps), 200, headers);
+  if (isWhole) return c.body(begun.join(''), 200, headers);
+  const bytes = whileAllowed(encoded(begun, pieces), () => isEnded(c, allowed));
+  return c.body(streamOf(bytes, allowed.deps), 200, headers);
 }
 
 /** Others have their turns between two pieces: a reader that is fast takes many of them at one go. */

@@ -86,7 +86,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const { value, type, revision } = found;
   c.header('ETag', etag(revision));
   if (isKnown(c, revision)) return c.body(null, 304);
-  return answerJson(c, { path, value, type, revision }, deps);
+  return answerJson(c, { path, value, type, revision }, { deps, principal, row });
 }
 
 async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promise<Response> {

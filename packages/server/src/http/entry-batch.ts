@@ -44,7 +44,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
         return readMany({ tree, scope, looker }, paths, subtrees);
       }),
     );
-    return answerJson(c, told, deps);
+    return answerJson(c, told, { deps, principal, row });
   });
   app.post('/api/stores/:org/:store/entries/batch_write', async (c) => {
     const principal = await identify(deps, c);

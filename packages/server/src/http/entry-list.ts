@@ -75,7 +75,7 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
       });
       return list({ ...seen, looker }, query);
     });
-    return answerJson(c, told, deps);
+    return answerJson(c, told, { deps, principal, row });
   });
 }
 

@@ -11,6 +11,7 @@ import {
 import type { Veil } from '@holdfast/engine/gate';
 import {
   comparePaths,
+  type Entry,
   fingerprint,
   isObject,
   isRefusal,
@@ -142,7 +143,11 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
     const ends = await endsOf(deps, principal, { store, span, to, look });
     const changed = await inParts(span.changing(), rest);
     const changes = ends === null ? changed : await inParts(changesSeen(changed, ends), rest);
-    return answerJson(c, { from_seq: from, to_seq: to, changes: toldOf(changes) }, deps);
+    return answerJson(
+      c,
+      { from_seq: from, to_seq: to, changes: toldOf(changes) },
+      { deps, principal, row },
+    );
   };
   return deps.withStore(row.id, (store) =>
     deps.rates.looking(principal, row.id, (look) => tell(store, look)),
@@ -199,23 +204,45 @@ function* changesSeen(
   changed: readonly Change[],
   { before, after, veil }: Ends,
 ): Generator<void, readonly Change[], undefined> {
-  const paths = new Set(changed.map(({ path }) => path));
-  // What stayed as it was may have been hidden at one end only.
-  const objects = new Set(changed.flatMap(({ path }) => veil?.objectsAround(path) ?? []));
-  for (const under of objects) {
-    for (const { tree } of [before, after]) {
-      for (const { path } of tree.entries({ under })) paths.add(path);
-    }
-  }
+  const paths =
+    veil === null
+      ? changed.map(({ path }) => path)
+      : yield* pathsConcerned(changed, { before, after, veil });
   const seen: Change[] = [];
   let passed = 0;
-  for (const path of yield* sorting([...paths], comparePaths)) {
+  for (const path of paths) {
     const [was, is] = [seenAt(before, path), seenAt(after, path)];
     if (!sameLeaf(was, is)) seen.push({ path, before: was, after: is });
     passed += 1;
     if (passed % TURN_LEAVES === 0) yield;
   }
   return seen;
+}
+
+/** Where something may be seen at one end only, in path order: what stayed as it was may have been hidden at the other. */
+function* pathsConcerned(
+  changed: readonly Change[],
+  { before, after, veil }: Ends & { readonly veil: Veil },
+): Generator<void, readonly Path[], undefined> {
+  const paths = new Set<Path>();
+  const objects = new Set<Path>();
+  let passed = 0;
+  for (const { path } of changed) {
+    paths.add(path);
+    for (const object of veil.objectsAround(path)) objects.add(object);
+    passed += 1;
+    if (passed % TURN_LEAVES === 0) yield;
+  }
+  for (const { path } of entriesBelow(objects, [before, after])) {
+    paths.add(path);
+    passed += 1;
+    if (passed % TURN_LEAVES === 0) yield;
+  }
+  return yield* sorting([...paths], comparePaths);
+}
+
+function* entriesBelow(objects: Iterable<Path>, ends: readonly End[]): Generator<Entry> {
+  for (const under of objects) for (const { tree } of ends) yield* tree.entries({ under });
 }
 
 function seenAt({ tree, scope }: End, path: Path): Leaf | undefined {

@@ -203,6 +203,20 @@ export async function isShutOut(
   return verdict === 'invalid' || verdict === 'changed';
 }
 
+/** Who is told of a store, for as long as both are there. */
+export type Allowed = {
+  readonly deps: Pick<HttpDeps, 'access' | 'storage'>;
+  readonly principal: Principal;
+  readonly row: Pick<StoreRow, 'id'>;
+};
+
+/** Whether an answer about a store that goes on is to end: its principal has been shut out, or the store has been purged. */
+export async function isEnded(c: Context, { deps, principal, row }: Allowed): Promise<boolean> {
+  if (await isShutOut(deps, c, principal)) return true;
+  const found = await deps.storage.stores.get(row.id).catch(() => undefined);
+  return found === null;
+}
+
 /** Ends a request that has taken long unless it is still its principal's to make (stores.md §11.3). */
 export async function needValid(deps: HttpDeps, c: Context, principal: Principal): Promise<void> {
   const looking = deps.access.recheck(credentialsOf(c), principal);

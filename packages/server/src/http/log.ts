@@ -11,6 +11,7 @@ import {
 import type { Context, Hono } from 'hono';
 
 import type { Look } from '../access/index.ts';
+import { answerJson } from './answer-json.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam } from './errors.ts';
 import { identify, needScope, readable, readableIn } from './identify.ts';
@@ -58,9 +59,8 @@ export function routeLog(app: Hono, deps: HttpDeps): void {
       deps.rates.looking(principal, row.id, async (look) => {
         const filter = readFilter(c, readableIn(deps, principal, store), deps.limits);
         const log = { store, look, filter };
-        return c.json(
-          paging.kind === 'page' ? await pageOf(log, paging) : await before(log, paging),
-        );
+        const page = paging.kind === 'page' ? await pageOf(log, paging) : await before(log, paging);
+        return answerJson(c, page, { deps, principal, row });
       }),
     );
   });

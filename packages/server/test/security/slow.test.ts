@@ -207,29 +207,44 @@ test.each([
   },
 );
 
-test.each(['jsonl', 'sqlite', 'tar'])(
-  'S101 an export as %s is sent no further where its reader is shut out meanwhile',
-  async (format) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-    try {
-      const home = new World({ limits: defaultLimits });
-      await home.store('acme/blog');
-      const { id, raw, ask } = await home.token();
-      for (let at = 0; at < 25; at += 1) {
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        await ask('PUT', `/api/stores/acme/blog/entries/k${at}`, 'x'.repeat(60_000));
-      }
-      const url = `/api/stores/acme/blog/export?format=${format}`;
-      const asked = (): Promise<Response> =>
-        Promise.resolve(home.app.request(url, { headers: { authorization: `Bearer ${raw}` } }));
-      expect(await slowly(await asked())).toBeGreaterThan(1_500_000);
-      const shutOut = slowly(await asked(), () => home.tokens.revoke(id));
-      await expect(shutOut).rejects.toThrow('unauthorized');
-    } finally {
-      vi.useRealTimers();
+/** Answers of some megabytes. */
+const longAnswers = [
+  ['an export', 'export?format=jsonl'],
+  ['a database', 'export?format=sqlite'],
+  ['an archive', 'export?format=tar'],
+  ['a map', 'entries/all'],
+  ['a map of then', 'entries/all?at_seq=25'],
+  ['a listing', 'entries'],
+  ['a diff', 'diff?from_seq=0'],
+  ['the log', 'log'],
+] as const;
+
+test.each(
+  longAnswers.flatMap(([what, path]) => [
+    [what, 'its reader is shut out', path] as const,
+    [what, 'its store is purged', path] as const,
+  ]),
+)('S101 of %s no more is sent where %s meanwhile', async (_what, why, path) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const home = new World({ limits: defaultLimits });
+    const store = await home.store('acme/blog');
+    const { id, raw, ask } = await home.token();
+    for (let at = 0; at < 25; at += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await ask('PUT', `/api/stores/acme/blog/entries/all/k${at}/text`, 'x'.repeat(60_000));
     }
-  },
-);
+    const url = `/api/stores/acme/blog/${path}`;
+    const asked = (): Promise<Response> =>
+      Promise.resolve(home.app.request(url, { headers: { authorization: `Bearer ${raw}` } }));
+    expect(await slowly(await asked())).toBeGreaterThan(1_500_000);
+    const end = (): Promise<unknown> =>
+      why === 'its store is purged' ? home.storage.stores.purge(store.id) : home.tokens.revoke(id);
+    await expect(slowly(await asked(), end)).rejects.toThrow('unauthorized');
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 test('an upload that stops halfway leaves no file behind', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

@@ -14,6 +14,8 @@ import { message } from './wire.ts';
 const EVENTS_PER_TURN = 500;
 const RUN_LEAVES = 10_000;
 const MARKERS_PER_READ = 1000;
+/** Of each of them the log may have to be asked. */
+const MARKERS_PER_TURN = 100;
 
 /** Where frames go, and until when. */
 type Sending = Pick<ChannelTerms, 'topic' | 'codec' | 'host'> & {
@@ -55,11 +57,13 @@ export async function sendLegacySnapshot(
   const push = (event: string, payload: object): void => {
     port.outbox.send(message(codec, [null, null, topic, event, payload]));
   };
-  const cleared = plan.last > 0 ? await clearings(room, host.row.id, plan) : [];
-  const runs: (readonly Fact[])[] = [await seenClearings(room, cleared, { tree, host, scope })];
+  const rest = (): Promise<void> => nextTurn(room, port.outbox);
+  const of = { ...plan, storage: room.storage, host, tree, scope, rest, stopped };
+  const cleared = plan.last > 0 ? await clearings(of) : [];
+  const runs: (readonly Fact[])[] = [await seenClearings(of, cleared)];
   for (const run of sortedRuns(tree, scope)) {
     if (run !== null) runs.push(run);
-    await nextTurn(room, port.outbox);
+    await rest();
     if (stopped()) return;
   }
   if (stopped()) return;
@@ -69,28 +73,32 @@ export async function sendLegacySnapshot(
     push('event', eventOf(fact));
     sent += 1;
     if (sent % EVENTS_PER_TURN > 0) continue;
-    await nextTurn(room, port.outbox);
+    await rest();
     if (stopped()) return;
   }
 }
 
 type Legacy = { readonly tree: Tree; readonly plan: JoinPlan };
 
+/** Where it is looked up what was cleared; others have their turns meanwhile. */
+type Looking = Pick<SocketRoom, 'storage'> &
+  Pick<Sending, 'host' | 'scope' | 'stopped'> &
+  Pick<JoinPlan, 'last' | 'cut'> & { readonly tree: Tree; readonly rest: () => Promise<void> };
+
 /**
  * The clear markers that a scope shows. Where a marker lies above the scope, what it removed is in the log; beyond that
  * it is told only if its path is known anyway: named by a rule, or on the way to a leaf that is seen.
  */
-async function seenClearings(
-  { storage }: SocketRoom,
-  facts: readonly Fact[],
-  { tree, host, scope }: { tree: Tree; host: StoreHost; scope: ChannelScope },
-): Promise<readonly Fact[]> {
-  const { leaves, veil } = scope;
+async function seenClearings(of: Looking, facts: readonly Fact[]): Promise<readonly Fact[]> {
+  const { storage, host, tree, rest, stopped } = of;
+  const { leaves, veil } = of.scope;
   const [first] = facts;
   if (leaves.isWhole || first === undefined) return facts;
-  const told = veil === null ? null : await seqsTold(host, leaves, first.seq - 1);
+  const told = veil === null ? null : await seqsTold(of, first.seq - 1);
   const seen: Fact[] = [];
-  for (const fact of facts) {
+  for (const [at, fact] of facts.entries()) {
+    if (at % MARKERS_PER_TURN === 0) await rest();
+    if (stopped()) break;
     const { path, seq } = fact;
     const isVeiled = veil?.concerns(path) === true;
     // What the log does not tell of any more may have been hidden.
@@ -118,16 +126,23 @@ async function shows(
 }
 
 /** The seqs after one of which a scope shows something, as far as the log reaches. */
-async function seqsTold(host: StoreHost, leaves: Scope, after: Seq): Promise<ReadonlySet<Seq>> {
+async function seqsTold(
+  { host, scope: { leaves }, rest, stopped }: Looking,
+  after: Seq,
+): Promise<ReadonlySet<Seq>> {
   const { head, oldestSeq } = host.standing();
   const told = new Set<Seq>();
   const from = Math.max(after, oldestSeq - 1);
   const telling = await Telling.from(host, leaves, from);
-  for (let at = from; at < head;) {
+  for (let at = from; at < head && !stopped();) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the log
     const ops = await host.read(at, head);
+    // The log may have forgotten some meanwhile, without which it cannot be told what the rest showed.
+    if (ops[0]?.seq !== at + 1) break;
     for (const { seq } of telling.take(ops)) told.add(seq);
     at = ops.at(-1)?.seq ?? head;
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    await rest();
   }
   return told;
 }
@@ -145,16 +160,14 @@ function names({ patterns }: Scope, path: Path): boolean {
 type Fact = { readonly seq: Seq; readonly path: Path; readonly entry: Entry | null };
 
 /** What was cleared since the client was last here (stores.md §9.4.2). */
-async function clearings(
-  { storage }: SocketRoom,
-  store: string,
-  { last, cut }: Pick<JoinPlan, 'last' | 'cut'>,
-): Promise<Fact[]> {
+async function clearings(of: Looking): Promise<Fact[]> {
+  const { storage, host, last, cut, rest, stopped } = of;
   const facts: Fact[] = [];
-  for (let after = last; after < cut;) {
-    const markers = await storage.markers(store, after, MARKERS_PER_READ);
+  for (let after = last; after < cut && !stopped();) {
+    const markers = await storage.markers(host.row.id, after, MARKERS_PER_READ);
     for (const { path, seq } of markers) if (seq <= cut) facts.push({ seq, path, entry: null });
     after = markers.length < MARKERS_PER_READ ? cut : (markers.at(-1)?.seq ?? cut);
+    await rest();
   }
   return facts;
 }

@@ -1,5 +1,6 @@
 import { Scope } from '@holdfast/engine/data';
 import { asGlob } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 import { type ChannelScope, channelScope, patternOf } from '../../src/socket/scope.ts';
 import { VirtualClock } from '../conversation/clock.ts';
@@ -275,6 +276,41 @@ test('S102 a capver-3 client that starts over is told what was deleted meanwhile
     ['delete', 'deep'],
     ['delete', 'w'],
   ]);
+});
+
+test('given much that was deleted, when a capver-3 client that reads a part starts over, then others have their turns while it is looked up what of that it may know', async () => {
+  const storage = memory();
+  const read = storage.read.bind(storage);
+  const perTurn = [0];
+  storage.read = (...asked) => {
+    perTurn[perTurn.length - 1] = (perTurn.at(-1) ?? 0) + 1;
+    return read(...asked);
+  };
+  const known = reading(['b/*/kept']);
+  const { joined, connect } = await world({ storage, authenticate: principals(known) });
+  const owner = await joined({ device: 'w' });
+  const paths = Array.from({ length: 600 }, (_, n) => `b/${n}`);
+  const all = async (opOf: (path: string) => object, id: string): Promise<void> => {
+    const halves = [paths.slice(0, 300), paths.slice(300)];
+    const refs = halves.map((half, at) =>
+      owner.push(topic, 'transact', { client_op_id: `${id} ${at}`, ops: half.map(opOf) }),
+    );
+    for (const ref of refs) expect((await owner.reply(ref)).status).toBe('ok');
+  };
+  await all((path) => ({ op: 'set', path: `${path}/x`, value: 1 }), 'set');
+  await all((path) => ({ op: 'delete', path }), 'delete');
+  const peer = await connect({ capver: '3', token: 'me', device: 'me' });
+  let isOver = false;
+  const count = (): void => {
+    perTurn.push(0);
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await peer.join(topic, { last_store_seq: 1 });
+  await peer.caughtUp();
+  isOver = true;
+  expect(perTurn.reduce((sum, reads) => sum + reads, 0)).toBeGreaterThanOrEqual(paths.length);
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(110);
 });
 
 test('S83 S102 a join is told which of its patterns can match nothing that may be read, and is as one without them', async () => {

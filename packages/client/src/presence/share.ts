@@ -129,12 +129,28 @@ class TopicShare {
     this.#rest();
   }
 
+  /** Who brings a state is there once the server has taken it, as by a join of its own. */
   #welcome(guest: Guest, shown: Shown, key: string): void {
-    if (shown.isWelcome) return;
-    shown.isWelcome = true;
-    guest.accept({ key, peer: shown.peer });
-    guest.push({ event: 'presence_state', payload: listOf(this.#channel) });
-    if (shown.state !== null) this.#say(shown.peer, shown.state, () => undefined);
+    const { peer, state } = shown;
+    const accept = (): void => {
+      shown.isWelcome = true;
+      guest.accept({ key, peer });
+      guest.push({ event: 'presence_state', payload: listOf(this.#channel) });
+    };
+    if (state === null) accept();
+    else {
+      this.#say(peer, state, (status, response) => {
+        if (this.#guests.get(guest) !== shown) return;
+        if (status === 'ok') accept();
+        else this.#decline(guest, response);
+      });
+    }
+  }
+
+  #decline(guest: Guest, response: object): void {
+    this.#guests.delete(guest);
+    guest.refuse(response);
+    this.#rest();
   }
 
   #push(

@@ -1,8 +1,23 @@
 import type { JsonObject } from '@holdfast/client';
 import { joinPresence, type Presence } from '@holdfast/client/presence';
+import { presenceLimits } from '@holdfast/protocol/presence';
 import { describe, expect, test } from 'vitest';
+import { joinAsGuest } from '../../src/presence/share.ts';
+import type { Guest } from '../../src/tabs/guest.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile } from './profile.ts';
+
+const at = { store: 'acme/app', topic: 'rooms/1' };
+
+/** One that hears nothing. */
+const nobody: Guest = {
+  peer: 'nobody',
+  accept: () => undefined,
+  refuse: () => undefined,
+  push: () => undefined,
+  shut: () => undefined,
+  decline: () => undefined,
+};
 
 /** The names that peers show. */
 function tabsIn({ peers }: Presence<JsonObject>): string {
@@ -17,7 +32,6 @@ describe('tabs', () => {
       const who = { subject, orgs: ['acme'], scopes: ['entries:read', 'entries:write'] } as const;
       await using world = await openWorld(async () => who);
       const profile = new Profile(world);
-      const at = { store: 'acme/app', topic: 'rooms/1' };
       const [a, b] = [await profile.open(), await profile.open()];
       const [inA, other] = [a.client, world.client()].map((each) => joinPresence(each, at));
       other?.set({ tab: 'o' });
@@ -32,7 +46,6 @@ describe('tabs', () => {
   test('share the connection for presence too, each of them a peer of its own (S85, P54)', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);
-    const at = { store: 'acme/app', topic: 'rooms/1' };
     const [a, b, c] = [await profile.open(), await profile.open(), await profile.open()];
     const watcher = joinPresence(world.client(), at);
     // The one that leads looks on at first.
@@ -80,7 +93,6 @@ describe('tabs', () => {
         clearTimeout(Number(timer));
       },
     };
-    const at = { store: 'acme/app', topic: 'rooms/1' };
     const [a, b] = [await profile.open({ env }), await profile.open()];
     const [inA, inB] = [joinPresence(a.client, at), joinPresence(b.client, at)];
     inB.set({ tab: 'b' });
@@ -101,7 +113,6 @@ describe('tabs', () => {
     } as const;
     await using world = await openWorld(async () => who);
     const profile = new Profile(world);
-    const at = { store: 'acme/app', topic: 'rooms/1' };
     const a = await profile.open();
     const inA = joinPresence(a.client, at);
     const refused = { state: 'joining', error: { code: 'presence_not_allowed' } };
@@ -124,7 +135,6 @@ describe('tabs', () => {
   test('show what they do, though what the one that leads shows is not taken (S85, P54)', async () => {
     await using world = await openWorld();
     const profile = new Profile(world);
-    const at = { store: 'acme/app', topic: 'rooms/1' };
     const [a, b] = [await profile.open(), await profile.open()];
     const [watcher, inA, inB] = [world.client(), a.client, b.client].map((each) =>
       joinPresence(each, at),
@@ -147,5 +157,28 @@ describe('tabs', () => {
     await expect.poll(() => inA?.status.get().state).toBe('joined');
     await expect.poll(() => inB?.status.get()).toEqual({ state: 'joined' });
     expect(watcher && tabsIn(watcher)).toBe('"b"');
+  });
+
+  test('say so where the server takes nobody else whom the leading one shows, and look on without (S85, P54)', async () => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const [a, watcher] = [await profile.open(), joinPresence(world.client(), at)];
+    for (let count = 0; count < presenceLimits.guests; count++) {
+      joinAsGuest(a.client, `presence:${at.store}:${at.topic}`, {
+        guest: { ...nobody },
+        payload: { peer: `tab ${count}`, state: { tab: 'one of many' } },
+      });
+    }
+    await expect.poll(() => watcher.peers.get().size).toBe(presenceLimits.guests);
+    const b = profile.sit();
+    const inB = joinPresence(b.client, at);
+    // Before the join is sent, so that it goes with it.
+    inB.set({ tab: 'b' });
+    const refused = { state: 'joined', error: { code: 'limit_exceeded' } };
+    await expect.poll(() => inB.status.get()).toMatchObject(refused);
+    joinPresence(world.client(), at).set({ tab: 'o' });
+    await expect.poll(() => tabsIn(inB)).toContain('"o"');
+    expect(tabsIn(watcher)).not.toContain('"b"');
+    expect(opened(a, b)).toEqual([1, 0]);
   });
 });

@@ -83,9 +83,12 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   });
   // With the path, for the store is there: only the entry is not.
   if (found === undefined) throw new Problem(404, 'not_found', { path });
-  const { value, type, revision } = found;
-  c.header('ETag', etag(revision));
-  if (isKnown(c, revision)) return c.body(null, 304);
+  const { value, type, revision, isPart } = found;
+  // A part of a map becomes another one without a later revision: as rights change, or where something of it is removed.
+  if (!isPart) {
+    c.header('ETag', etag(revision));
+    if (isKnown(c, revision)) return c.body(null, 304);
+  }
   return answerJson(c, { path, value, type, revision }, { deps, principal, row });
 }
 

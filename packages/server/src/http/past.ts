@@ -60,24 +60,26 @@ async function latestBelow({ tree, scope, looker }: Looked, path: Path): Promise
   return latest;
 }
 
-/** What somebody finds at a path, now or then. */
+/** What somebody finds at a path, now or then; `isPart`: of a map of which something may be hidden. */
 export async function readAt(
   { store, scopeOf, path, looker }: Asked,
   atSeq: string | undefined,
-): Promise<Found | undefined> {
+): Promise<(Found & { readonly isPart: boolean }) | undefined> {
   const tree = await treeAt(store, atSeq, looker);
   const scope = scopeOf(tree);
   const looked = { tree, scope, looker };
   const found = await findAt(looked, path);
-  if (atSeq === undefined || found?.type !== 'map' || tree.leaf(path) !== undefined) return found;
-  if (!scope.coversSubtree(path)) return found;
+  if (found === undefined) return undefined;
+  const isLeaf = tree.leaf(path) !== undefined;
+  const isPart = !isLeaf && !scope.coversSubtree(path);
+  if (atSeq === undefined || isLeaf || isPart) return { ...found, isPart };
   const least = (await latestBelow(looked, path)) ?? 0;
   const to = Number(atSeq);
   // Nothing below it has changed since: that holds also where the log has forgotten what was removed before.
   const now = store.view().tree.mapRevision(path) ?? Infinity;
   const revision =
     now <= to ? now : await lastRemoval({ store, looker }, path, { from: least, to });
-  return { ...found, revision: revision ?? least };
+  return { ...found, isPart, revision: revision ?? least };
 }
 
 /** A map's revision is that of the last op that removed below it, where none wrote there since (stores.md §1.3.2). */

@@ -48,6 +48,34 @@ test('S102 what rules hide is refused, absent or left out, whichever way it is a
   }
 });
 
+test('S42 of a map that is seen in part nobody has it already: rights, and what is removed, change it after no later revision', async () => {
+  const world = new World();
+  await world.store('acme/blog');
+  const { ask: all } = await world.token();
+  const { ask: part } = await world.token({
+    pathRules: ['docs/b/**', 'docs/c'].map((pattern) => ({ pattern, allow: ['read', 'write'] })),
+  });
+  for (const path of ['docs/a', 'docs/c', 'docs/b/x']) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await all('PUT', `${S}/entries/${path}`, 1);
+  }
+  const docs = `${S}/entries/docs`;
+  const having = { 'If-None-Match': '"3"' };
+  const whole = await all('GET', docs, undefined, having);
+  expect(whole.status).toBe(304);
+  // Whoever may read all now had a part perhaps, and the other way round.
+  const first = await part('GET', docs, undefined, having);
+  expect([first.status, first.headers.get('etag')]).toEqual([200, null]);
+  expect(first.json).toMatchObject({ value: { b: { x: 1 }, c: 1 }, revision: 3 });
+  await part('DELETE', `${S}/entries/docs/c`);
+  const then = await part('GET', docs, undefined, having);
+  expect([then.status, then.json['value']]).toEqual([200, { b: { x: 1 } }]);
+  // What is seen whole has its revision for a name.
+  const below = await part('GET', `${docs}/b`);
+  const same = { 'If-None-Match': below.headers.get('etag') ?? '' };
+  expect((await part('GET', `${docs}/b`, undefined, same)).status).toBe(304);
+});
+
 test('S102 writes outside the rules, and guards on what is hidden, are path_not_allowed', async () => {
   const { all, bound } = await open();
   const reasons = await Promise.all([

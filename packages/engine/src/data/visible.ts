@@ -12,6 +12,7 @@ import {
 } from '@holdfast/protocol';
 import type { Scope } from './scope.ts';
 import { Tree } from './tree.ts';
+import { inside } from './walk.ts';
 
 const PAUSE_LEAVES = 1000;
 
@@ -19,29 +20,41 @@ const PAUSE_LEAVES = 1000;
 type Place = { readonly under: Path | null } | { readonly at: Path };
 
 /**
- * The leaves in scope, in path order; null after each thousand that were looked at and are not, so that whoever searches
- * a large store for few leaves can pause. The tree must not change meanwhile; a fork of it may.
+ * The leaves in scope, in path order, from a path on; null after each thousand that were looked at and are not, so that
+ * whoever searches a large store for few leaves can pause. The tree must not change meanwhile; a fork of it may.
  */
-export function* entriesIn(tree: Tree, scope: Scope): Generator<Entry | null, void, undefined> {
+export function* entriesIn(
+  tree: Tree,
+  scope: Scope,
+  from?: Path,
+): Generator<Entry | null, void, undefined> {
   for (const place of placesOf(tree, scope)) {
     if ('at' in place) {
-      const leaf = tree.leaf(place.at);
+      const leaf = inside(place.at, { from }) ? tree.leaf(place.at) : undefined;
       if (leaf !== undefined && scope.covers(place.at)) yield { path: place.at, ...leaf };
     } else {
-      yield* entriesUnder(tree, place.under, scope);
+      yield* entriesWithin(tree, { ...place, from }, scope);
     }
   }
 }
 
 /** The same of what lies below a path, or at it; null: of all. */
-export function* entriesUnder(
+export function entriesUnder(
   tree: Tree,
   under: Path | null,
   scope: Scope,
 ): Generator<Entry | null, void, undefined> {
+  return entriesWithin(tree, { under, from: undefined }, scope);
+}
+
+function* entriesWithin(
+  tree: Tree,
+  { under, from }: { readonly under: Path | null; readonly from: Path | undefined },
+  scope: Scope,
+): Generator<Entry | null, void, undefined> {
   const isAll = under === null ? scope.isWhole : scope.coversSubtree(under);
   let passed = 0;
-  for (const entry of tree.entries(under === null ? {} : { under })) {
+  for (const entry of tree.entries({ ...(under !== null && { under }), from })) {
     if (isAll || scope.covers(entry.path)) {
       yield entry;
       continue;

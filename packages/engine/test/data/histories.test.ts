@@ -271,6 +271,7 @@ class History {
       expect(ancestors(path).some((above) => this.model.leaves.has(above))).toBe(false);
     }
     expect(new Map(this.tree.maps())).toEqual(new Map(this.model.hollow()));
+    expect([...this.tree.eachMap()]).toEqual(this.tree.maps());
     expect(this.rows).toEqual(new Map(this.model.hollow()));
     expect(this.shadow).toEqual(this.model.leaves);
   }

@@ -11,7 +11,7 @@ import { ChannelQueries } from './queries.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, globUnder, partOf } from './scope.ts';
 import { sendLegacySnapshot, sendSnapshot } from './snapshot-sender.ts';
-import type { Reading, ScopeChange, SnapshotPart } from './snapshots.ts';
+import type { Reading, ScopeChange, SnapshotPart } from './snapshot.ts';
 import type { Audience, ChannelPort, ChannelTerms } from './terms.ts';
 import { nextTurn } from './turn.ts';
 import { message } from './wire.ts';

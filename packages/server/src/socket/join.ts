@@ -21,7 +21,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import { type Storage, StorageError, type StoreRow } from '../storage/port.ts';
 import type { SocketRoom } from './room.ts';
 import { type ChannelScope, everything, hashIn, scopeName, unreadable } from './scope.ts';
-import type { Reading } from './snapshots.ts';
+import type { Reading } from './snapshot.ts';
 import type { JoinPlan } from './terms.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

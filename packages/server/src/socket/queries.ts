@@ -19,7 +19,7 @@ import { digestOf, grantsOf, rightsName } from '../access/index.ts';
 import type { Evaluations, Watcher } from './evaluations.ts';
 import type { Outbox } from './outbox.ts';
 import type { SocketRoom } from './room.ts';
-import type { ScopeChange, SnapshotPart } from './snapshots.ts';
+import type { ScopeChange, SnapshotPart } from './snapshot.ts';
 import { type ChannelScope, globUnder, partOf, patternOf } from './scope.ts';
 import type { SharedQuery } from './shared-query.ts';
 import type { ChannelTerms } from './terms.ts';

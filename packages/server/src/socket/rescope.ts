@@ -10,7 +10,7 @@ import {
 } from '@holdfast/protocol';
 import { grantsOf } from '../access/index.ts';
 import { type ChannelScope, channelScope, scopeName, unreadable } from './scope.ts';
-import type { ScopeChange as Changing, SnapshotPart } from './snapshots.ts';
+import type { ScopeChange as Changing, SnapshotPart } from './snapshot.ts';
 
 const everyGrant = grantsOf(null);
 

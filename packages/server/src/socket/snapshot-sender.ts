@@ -4,7 +4,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import { Telling } from '../host/telling.ts';
 import { stateEvent } from './legacy.ts';
 import type { ChannelScope } from './scope.ts';
-import type { Reading } from './snapshots.ts';
+import type { Reading } from './snapshot.ts';
 import type { ChannelPort, ChannelTerms, JoinPlan } from './terms.ts';
 import { frameJsonPayload } from './ops.ts';
 import type { SocketRoom } from './room.ts';

@@ -5,7 +5,7 @@ import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
 import type { Outline } from './outline.ts';
 import type { ChannelScope } from './scope.ts';
-import type { Reading } from './snapshots.ts';
+import type { Reading } from './snapshot.ts';
 import type { Throttle } from './throttle.ts';
 import type { Account, Viewer } from './viewers.ts';
 

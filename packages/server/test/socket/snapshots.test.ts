@@ -10,7 +10,8 @@ import { memoryBus } from '../../src/bus/memory.ts';
 import { systemClock } from '../../src/host/clock.ts';
 import { StoreHost } from '../../src/host/store-host.ts';
 import { Meters } from '../../src/metrics/index.ts';
-import { type Reading, Snapshot, Snapshots } from '../../src/socket/snapshots.ts';
+import { type Reading, Snapshot } from '../../src/socket/snapshot.ts';
+import { Snapshots } from '../../src/socket/snapshots.ts';
 import { memory } from '../../src/storage/memory.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 
@@ -55,6 +56,23 @@ async function put(host: StoreHost, path: string, value: Json): Promise<void> {
       { answered: () => resolve() },
     );
   });
+}
+
+function indexes(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, at) => at);
+}
+
+/** The next chunk; null after the last. */
+function partOf(reading: Reading): Exclude<ReturnType<Reading['next']>, 'later'> {
+  const part = reading.next();
+  return part === 'later' ? partOf(reading) : part;
+}
+
+/** The texts of all chunks that are still to come. */
+function textsOf(reading: Reading): readonly string[] {
+  const texts: string[] = [];
+  for (let part = partOf(reading); part !== null; part = partOf(reading)) texts.push(part.json());
+  return texts;
 }
 
 function weakly(part: ReturnType<Reading['next']>): WeakRef<object> {
@@ -103,16 +121,45 @@ test('a snapshot larger than all that may be kept can still be resumed while it 
   expect(snapshots.resume({ host, scope }, { id: only.id, next: 1 }, 0)).toBeNull();
 });
 
+test('S61 of a snapshot larger than may be held no more is held, and who is behind or comes back is sent the same chunks', async () => {
+  const tree = Tree.empty();
+  for (const at of indexes(10_500)) {
+    const object = `${'abc'[at % 3]}/${at}`;
+    tree.put(asPath(`${object}/x`), { value: at, type: 'integer', revision: at + 1 });
+    tree.put(asPath(`${object}/y`), { value: 'v', type: 'string', revision: at + 1 });
+  }
+  // Maps whose last op removed: they have rows of their own, behind the leaves.
+  for (const at of indexes(1200)) tree.remove(asPath(`b/${at * 3 + 1}/x`), 20_000 + at);
+  for (const patterns of [everything, [asGlob('a/*/x'), asGlob('b/**')]]) {
+    const part = channelScope(patterns, grantsOf(null).read);
+    const snapshot = new Snapshot({ tree, seq: 30_000 }, part, 100_000);
+    const [reading, slow] = [snapshot.from(0), snapshot.from(0)];
+    const first = weakly(partOf(reading));
+    const texts = textsOf(reading);
+    expect(texts.at(-1)).toContain('"entries":[],"maps":[["b');
+    expect(snapshot.bytes).toBeLessThan(100_000);
+    // oxlint-disable-next-line no-await-in-loop -- what a turn has seen is collected after it only
+    await turn();
+    collect();
+    expect(first.deref()).toBeUndefined();
+    expect(textsOf(slow).slice(1)).toEqual(texts);
+    for (const next of [1, 4, texts.length - 1, texts.length, texts.length + 1]) {
+      expect(textsOf(snapshot.from(next))).toEqual(texts.slice(next - 1));
+    }
+    expect(() => snapshot.from(texts.length + 2)).toThrow('has no chunk');
+  }
+});
+
 test('a snapshot that is no longer kept is read to its end by who is sent it, and what all have been sent of it is freed', async () => {
   const host = await openHost();
   const leaves = Array.from({ length: 3500 }, (_, at) => [`${at}`, 'v'] as const);
   await put(host, 'map', Object.fromEntries(leaves));
-  const snapshots = new Snapshots(100);
+  const snapshots = new Snapshots(1_000_000);
   const reading = snapshots.current(host, scope, 0);
   const first = weakly(reading.next());
   await put(host, 'other', 'v');
   snapshots.current(host, scope, 0).next();
-  snapshots.sweep(0);
+  snapshots.sweep(121_000);
   const sizes: number[] = [];
   for (let part = reading.next(); part !== null; part = reading.next()) {
     if (part !== 'later') sizes.push(part.json().length);
@@ -186,7 +233,7 @@ test('S82 a chunk holds no more than 256 KiB, whatever its text is made of and h
     tree.put(asPath(`${path}/b`), { value: 1, type: 'integer', revision: at + 1 });
     tree.remove(asPath(`${path}/b`), 1000 + at);
   }
-  const reading = new Snapshot({ tree, seq: 2000 }, scope).from(0);
+  const reading = new Snapshot({ tree, seq: 2000 }, scope, Infinity).from(0);
   const sizes: number[] = [];
   for (;;) {
     const part = reading.next();
@@ -202,7 +249,7 @@ test('S82 a chunk holds a thousand entries at most, and the number of each says 
   for (let at = 0; at < 2001; at += 1) {
     tree.put(asPath(`k/${at}`), { value: at, type: 'integer', revision: at + 1 });
   }
-  const reading = new Snapshot({ tree, seq: 2001 }, scope).from(0);
+  const reading = new Snapshot({ tree, seq: 2001 }, scope, Infinity).from(0);
   const chunks: (readonly [number, number])[] = [];
   for (let part = reading.next(); part !== null; part = reading.next()) {
     if (part === 'later') continue;
@@ -214,4 +261,21 @@ test('S82 a chunk holds a thousand entries at most, and the number of each says 
     [1, 1000],
     [2, 1],
   ]);
+});
+
+test('who is sent a snapshot lets others have their turns while maps are looked through that only removed', () => {
+  const tree = Tree.empty();
+  for (const at of indexes(30_000)) {
+    tree.put(asPath(`${at}/x`), { value: at, type: 'integer', revision: 1 });
+  }
+  tree.put(asPath('0/y'), { value: 0, type: 'integer', revision: 1 });
+  tree.remove(asPath('0/y'), 2);
+  const reading = new Snapshot({ tree, seq: 2 }, scope, Infinity).from(0);
+  const parts: string[] = [];
+  for (let part = reading.next(); part !== null; part = reading.next()) {
+    parts.push(part === 'later' ? part : part.json().slice(-40));
+  }
+  expect(parts.filter((part) => part !== 'later')).toHaveLength(31);
+  expect(parts.slice(-7, -1)).toEqual(Array.from({ length: 6 }, () => 'later'));
+  expect(parts.at(-1)).toContain('"maps":[["0",2]]');
 });

@@ -7,16 +7,8 @@ import {
   type Quotas,
   type Submission,
 } from '@holdfast/engine/authority';
-import { Tree } from '@holdfast/engine/data';
-import {
-  type Entry,
-  type EpochMs,
-  HoldfastError,
-  type Json,
-  type Limits,
-  type Path,
-  type Seq,
-} from '@holdfast/protocol';
+import type { Tree } from '@holdfast/engine/data';
+import { type EpochMs, type Json, type Limits, type Path, type Seq } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import { turn } from '../storage/turn.ts';
@@ -24,6 +16,7 @@ import { CommitTimes, type Meters } from '../metrics/index.ts';
 import { startJointSpan } from '../tracing/index.ts';
 import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
+import { loadStore } from './loading.ts';
 import { migrate, type StoreGate } from './migrate.ts';
 import { adviceOn } from './consult.ts';
 import { countOps } from './count-ops.ts';
@@ -53,7 +46,6 @@ export type HostRoom = {
   readonly stopped: (store: StoreRow) => void;
 };
 
-const LOAD_SLICE_MS = 20;
 
 /** One open store: runs its authority against the storage, and hands its facts to those who follow. */
 export class StoreHost {
@@ -104,24 +96,14 @@ export class StoreHost {
     });
   }
 
-  /** Loads the entries and map revisions of a store, and nothing else. */
-  static async open(room: HostRoom, row: StoreRow): Promise<StoreHost> {
-    const meta = await room.storage.open(row.id);
-    if (meta === null) throw new HoldfastError('unauthorized');
-    const tree = Tree.empty();
-    const leases: Entry[] = [];
-    let head = meta.head;
-    let sliceStart = room.clock.now();
-    for await (const chunk of room.storage.load(row.id)) {
-      head = chunk.seq;
-      tree.load(chunk.entries, chunk.maps);
-      leases.push(...chunk.entries.filter(({ type }) => type === 'lease'));
-      if (room.clock.now() - sliceStart > LOAD_SLICE_MS) {
-        await new Promise<void>((resolve) => room.clock.setImmediate(resolve));
-        sliceStart = room.clock.now();
-      }
-    }
-    const host = new StoreHost(room, row, { ...meta, head, tree });
+  /** Loads a store, for as long as the signal lets it. */
+  static async open(
+    room: HostRoom,
+    row: StoreRow,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<StoreHost> {
+    const { leases, ...opened } = await loadStore(room, row, signal);
+    const host = new StoreHost(room, row, opened);
     host.leaseAlarm.load(leases);
     host.#unsubscribe = room.bus.subscribe(`store.${row.id}`, (bytes) => host.#hinted(bytes));
     await migrate(host, host.#gate);

@@ -42,8 +42,8 @@ export class Stores {
     this.#storage = room.storage;
     this.#registry = new Registry<StoreHost>({
       name: 'authorities',
-      load: async (key) => {
-        const host = await StoreHost.open(room, await this.#row(key));
+      load: async (key, _, { signal }) => {
+        const host = await StoreHost.open(room, await this.#row(key), signal);
         this.#open.add(host);
         return host;
       },
@@ -52,6 +52,8 @@ export class Stores {
         return host.close();
       },
       defaults: { ttl: IDLE_MS },
+      // A large store takes what it takes: it is late where nothing comes of it any more.
+      loadTimeout: Infinity,
       closeTimeout: 30_000,
       errorTtl: 1000,
       env: {

@@ -18,10 +18,15 @@ type Run = {
   readonly prefix: number;
 };
 
+/** So many rows have their greatest revision noted, for maps of many. */
+const BLOCK = 1024;
+
 /** Whose the maps are that are made of rows, and the revisions of maps that came as rows of their own. */
 type Owner = {
   readonly stamp: Stamp;
   readonly early: ReadonlyMap<string, Seq>;
+  /** The greatest revision of each block of rows. */
+  readonly tops: Seq[];
   /** The keys of the last map: the next one mostly has the same, and then they have one list of them. */
   keys: string[];
 };
@@ -34,15 +39,18 @@ export class Adopted {
   /** Earlier paths that the last one begins with: only below these can anything be that follows. */
   readonly #stems: Path[] = [];
 
-  constructor(owner: Omit<Owner, 'keys'>) {
-    this.#owner = { ...owner, keys: [] };
+  constructor(owner: Omit<Owner, 'keys' | 'tops'>) {
+    this.#owner = { ...owner, keys: [], tops: [] };
   }
 
   /** Takes the first rows, as far as they go on in order; returns how many, and the greatest of their revisions. */
   take(rows: readonly EntryTuple[]): { readonly count: number; readonly seq: Seq } {
     let count = 0;
     let seq = 0;
+    const { tops } = this.#owner;
     for (let row = rows[0]; row !== undefined && this.#follows(row[0]); row = rows[count]) {
+      const block = Math.floor(this.#rows.length / BLOCK);
+      tops[block] = Math.max(tops[block] ?? 0, row[3]);
       this.#rows.push(row);
       seq = Math.max(seq, row[3]);
       count += 1;
@@ -107,7 +115,7 @@ function mapOf(run: Run, owner: Owner): MapNode {
     count > width ? pagesOf(run, owner) : [new Page(owner.stamp, childrenOf(run, owner))];
   const map = new MapNode(owner.stamp, pages);
   map.count = count;
-  for (let at = run.from; at < run.to; at += 1) map.wrote(run.rows[at]?.[3] ?? 0);
+  map.wrote(revisionOf(run, owner.tops));
   if (owner.early.size > 0) {
     map.removed(owner.early.get(run.rows[run.from]?.[0].slice(0, run.prefix - 1) ?? '') ?? 0);
   }
@@ -125,9 +133,29 @@ function keyAt({ rows, prefix }: Run, at: number): string {
   return end === 0 ? path.slice(prefix) : path.slice(prefix, end);
 }
 
-/** Behind the last row of the child in which a row is. */
+/** Behind the last row of the child in which a row is: its rows stand together, and of a large one only few are looked at. */
 function endOf({ rows, prefix, to }: Run, at: number, key: string): number {
-  let end = at + 1;
-  while (key.endsWith('/') && end < to && rows[end]?.[0].startsWith(key, prefix) === true) end += 1;
+  if (!key.endsWith('/')) return at + 1;
+  const isIn = (row: number): boolean => rows[row]?.[0].startsWith(key, prefix) === true;
+  let step = 1;
+  while (at + step < to && isIn(at + step)) step *= 2;
+  let last = at + (step >> 1);
+  let end = Math.min(at + step, to);
+  while (end - last > 1) {
+    const middle = (last + end) >>> 1;
+    if (isIn(middle)) last = middle;
+    else end = middle;
+  }
   return end;
+}
+
+/** The greatest revision of all rows: of whole blocks it is known. */
+function revisionOf({ rows, from, to }: Run, tops: readonly Seq[]): Seq {
+  let revision = 0;
+  for (let at = from; at < to;) {
+    const isWhole = at % BLOCK === 0 && at + BLOCK <= to;
+    revision = Math.max(revision, (isWhole ? tops[at / BLOCK] : rows[at]?.[3]) ?? 0);
+    at += isWhole ? BLOCK : 1;
+  }
+  return revision;
 }

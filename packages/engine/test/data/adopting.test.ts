@@ -130,3 +130,24 @@ function look(tree: Tree, plain: Tree, at: Path): void {
 function byPath(a: Entry, b: Entry): number {
   return comparePaths(a.path, b.path);
 }
+
+test('who looks for one leaf of many thousands that have just been loaded looks at few of them', () => {
+  let looks = 0;
+  const count = 40_000;
+  const rows = Array.from({ length: count }, (_, at): EntryTuple => {
+    const name = asPath(`all/${Math.floor(at / 400) + 1000}/${at + 100_000}`);
+    const row: EntryTuple = [name, at, 'integer', ((at * 7) % count) + 1];
+    return new Proxy(row, {
+      get: (of, key, self: unknown): unknown => {
+        looks += 1;
+        return Reflect.get(of, key, self);
+      },
+    });
+  });
+  const tree = Tree.empty();
+  tree.adopt(rows, []);
+  looks = 0;
+  expect(tree.leaf(asPath('all/1050/120123'))?.value).toBe(20_123);
+  expect(tree.mapRevision(asPath('all'))).toBe(count);
+  expect(looks).toBeLessThan(count / 4);
+});

@@ -46,7 +46,6 @@ export type HostRoom = {
   readonly stopped: (store: StoreRow) => void;
 };
 
-
 /** One open store: runs its authority against the storage, and hands its facts to those who follow. */
 export class StoreHost {
   readonly row: StoreRow;

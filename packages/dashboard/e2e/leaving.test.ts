@@ -40,6 +40,20 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await page.context().close();
   });
 
+  test('a link to a store that is not there says so, where another is shown for it or stays', async () => {
+    const { page } = await ConsolePage.open(browser, server.console('demo/gone\u202e'));
+    const picker = page.getByRole('combobox', { name: 'Store' });
+    await page.getByText('There is no store demo/gone\\u202e here').waitFor();
+    expect(await picker.inputValue()).toBe('demo/aside');
+    await page.evaluate(() => location.assign('#store=demo/lost'));
+    await page.getByText('There is no store demo/lost here').waitFor();
+    expect([await picker.inputValue(), page.url()]).toEqual([
+      'demo/aside',
+      expect.stringMatching(/#store=demo\/aside$/),
+    ]);
+    await page.context().close();
+  });
+
   test('what was refused stays said until somebody has read it, and the focus then goes to what is shown', async () => {
     const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
     const reader = await server.issue(['stores:read', 'entries:read']);

@@ -1,4 +1,5 @@
 import { type Client, createClient } from '@holdfast/client';
+import { disclose } from './disclose.ts';
 import { explain } from './edits.ts';
 import { Cell, type Readable } from './signal.ts';
 import { Workspace } from './workspace.ts';
@@ -16,6 +17,8 @@ export type StoreList =
 export type Notice = { readonly id: number; readonly text: string };
 
 const LIST_RETRY_MS = 2000;
+/** An org has 63 characters at most, and a name in it 128. */
+const NAME_MAX = 192;
 const TITLE = 'Holdfast console';
 const QUESTION = 'What is not saved yet is lost then. Go on?';
 
@@ -97,7 +100,7 @@ export class Session {
   follow(): void {
     const list = this.#stores.get();
     if (list.state !== 'listed') return;
-    const store = list.stores.find(({ name }) => name === namedStore());
+    const store = this.#named(list.stores);
     if (store !== undefined) this.open(store.name);
     const open = this.#workspace.get();
     if (open !== null) nameStore(open.store.name, 'here');
@@ -140,9 +143,20 @@ export class Session {
   /** Opens what the address names, or else the first. */
   #show(stores: readonly ListedStore[]): void {
     this.#stores.set({ state: 'listed', stores });
+    if (this.#workspace.get() !== null) return;
+    const store = this.#named(stores) ?? stores[0];
+    if (store !== undefined) this.open(store.name);
+  }
+
+  /** The store that the address names. Where there is none, that is said: what is shown is another, which somebody may take for it. */
+  #named(stores: readonly ListedStore[]): ListedStore | undefined {
     const wanted = namedStore();
-    const store = stores.find(({ name }) => name === wanted) ?? stores[0];
-    if (store !== undefined && this.#workspace.get() === null) this.open(store.name);
+    const store = stores.find(({ name }) => name === wanted);
+    if (wanted !== null && store === undefined) {
+      const name = disclose(wanted.slice(0, NAME_MAX));
+      this.tell(`There is no store ${name} here, or this token may not see it.`);
+    }
+    return store;
   }
 
   #fail(status: number): void {

@@ -222,6 +222,11 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await mine.shows(`odd/${name}`, '"\\u202egnp\\u200b.exe"');
     const seen = '\\u202egnp\\u200b.exe';
     expect(await mine.line(`odd/${name}`).locator('.name').textContent()).toBe(seen);
+    const spaced = ' a  b ';
+    await server.write('demo/main', (tx) => tx.put(['odd', spaced], spaced));
+    const shown = mine.line(`odd/${spaced}`);
+    const texts = shown.locator('.name, .value');
+    expect(await texts.allInnerTexts()).toEqual([spaced, `"${spaced}"`]);
     expect(await mine.figure('path').textContent()).toBe(seen);
     expect(await mine.value.inputValue()).toBe(`"${seen}"`);
     await mine.edit(`odd/${name}`, `["${seen}"]`);

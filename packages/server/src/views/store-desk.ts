@@ -100,12 +100,15 @@ export class StoreDesk {
   async #share(id: string): Promise<Shared> {
     const opening = this.#shared.get(id) ?? this.#load(id);
     this.#shared.set(id, opening);
+    const isKept = (): boolean => this.#shared.get(id) === opening;
     try {
       const shared = await opening;
+      // Its last user has let go of it just now.
+      if (!isKept()) return await this.#share(id);
       shared.users += 1;
       return shared;
     } catch (error) {
-      this.#shared.delete(id);
+      if (isKept()) this.#shared.delete(id);
       throw error;
     }
   }

@@ -109,10 +109,13 @@ export class Sources {
     return this.#read(key) !== null;
   }
 
-  /** Follows a source; null: the key names none. Throws `invalid_params` and `limit_exceeded`. */
+  /**
+   * Follows a source; null: the key names none. Who has left waits for no run: one may never end. Throws `invalid_params` and
+   * `limit_exceeded`.
+   */
   async follow(
     key: string,
-    ctx: RecordContext,
+    { ctx, request }: { readonly ctx: RecordContext; readonly request: Pick<Request, 'signal'> },
     hear: (message: FeedMessage) => void,
   ): Promise<Feed | null> {
     const asked = this.#read(key);
@@ -136,11 +139,13 @@ export class Sources {
     // What came before the answer is in it.
     let isAnswered = false;
     const release = live.join((message) => (isAnswered ? hear(message) : undefined));
+    request.signal.addEventListener('abort', release, { once: true });
     await live.seeded;
+    request.signal.removeEventListener('abort', release);
     const kept = live;
-    const answer: Feed['answer'] = (request) => {
+    const answer: Feed['answer'] = (asking) => {
       isAnswered = true;
-      return kept.answer(request);
+      return kept.answer(asking);
     };
     return { answer, release };
   }

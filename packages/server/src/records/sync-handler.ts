@@ -197,7 +197,7 @@ class Desk {
   #feedOf({ key }: HandshakeRequest): () => Promise<Feed | null> {
     const { feeds, records, sources } = this.#room;
     const hear = (message: FeedMessage): void => this.#hear(key, message);
-    if (sources.has(key)) return () => sources.follow(key, this.#asked.ctx, hear);
+    if (sources.has(key)) return () => sources.follow(key, this.#asked, hear);
     const ref = records.refOf(key);
     if (ref === null) throw new RejectedError('unknown_record', { key });
     return () => feeds.follow(ref, this.#asked.ctx, hear);

@@ -22,7 +22,6 @@ import { closedError } from '../mistakes.ts';
 import { plainCopy } from '../plain-copy.ts';
 import type { Room } from '../room.ts';
 import type { Peer } from './types.ts';
-import { type ConnectionStatus, isOver } from '../connection.ts';
 import type { News, Speaker } from '../uplink.ts';
 
 /** How a topic is doing. */
@@ -202,15 +201,9 @@ export class PresenceChannel implements Speaker {
         if (news.status === 'error') this.#refused(news.response);
         break;
       case 'connection':
-        this.#connected(this.room.connection.get());
+        // Given up for an error it may be tried again.
+        if (this.room.connection.get().connection === 'closed') this.#leave();
     }
-  }
-
-  /** Closed with the client it ends; given up for an error it may be tried again. */
-  #connected(status: ConnectionStatus): void {
-    if (!isOver(status)) return;
-    this.#isJoined = false;
-    if (status.connection === 'closed') this.#leave();
   }
 
   #joined(response: unknown): void {
@@ -230,7 +223,6 @@ export class PresenceChannel implements Speaker {
   #declined(refusal: Refusal): void {
     const isBarred = this.#own !== null && !this.#isBarred && aboutStates.has(refusal.code);
     this.#isBarred ||= isBarred;
-    this.#isJoined = false;
     this.#isDenied = !isBarred;
     this.#mirror.clear();
     this.#tell();
@@ -250,7 +242,6 @@ export class PresenceChannel implements Speaker {
   #send(): void {
     this.#setAlarm(Infinity);
     if (!this.#isJoined || !this.#isDue) return;
-    this.#isDue = false;
     this.#nextAt = this.room.settings.env.now() + this.#throttle;
     const id = String((this.#pushes += 1));
     const push =
@@ -263,7 +254,6 @@ export class PresenceChannel implements Speaker {
   #leave(): void {
     this.#setAlarm(Infinity);
     this.#own = null;
-    this.#isJoined = false;
     this.#mirror.clear();
     this.status.set({ state: 'left' });
     this.#tell();
@@ -271,13 +261,14 @@ export class PresenceChannel implements Speaker {
     this.room.uplink.leave(this.#topic);
   }
 
-  /** Own states are shown as they were set: what comes back of them is of the past. */
+  /** Own states are shown as they were set, at the place where they came: what comes back of them is of the past. */
   #tell(): void {
     const peers = new Map<string, MirroredPeer>();
+    const isShown = this.#own !== null && !this.#isDenied;
     for (const [name, each] of this.#mirror.peers) {
-      if (!this.isSelf(each)) peers.set(name, each);
+      if (isShown || !this.isSelf(each)) peers.set(name, each);
     }
-    if (this.#own !== null && !this.#isDenied) {
+    if (this.#own !== null && isShown) {
       const [key, peer, state] = [this.key ?? '', this.#peer, this.#own];
       const name = nameOfPeer({ key, peer });
       const known = this.changes.get().get(name);

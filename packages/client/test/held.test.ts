@@ -252,27 +252,37 @@ test('a cache that has not answered within 30 s is done without, and its store s
   expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'timeout' } });
 });
 
-test('a cache that fails offline is told by the status of its store at once, and what is written after that is known to be kept nowhere', async () => {
-  await using world = await openWorld();
-  const store = failing(world, 'commit');
-  await expect.poll(() => store.status.get().connection).not.toBe('connected');
-  await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
-  expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'cache_failed' } });
-  await expect(store.put('y', 2).durable).rejects.toMatchObject({ code: 'outbox_failed' });
-});
+/** What a cache fails with: an error that it should, and one of somebody who has made one of their own. */
+const faults = [
+  ['cache_failed', new HoldfastError('cache_failed')] as const,
+  ['a plain error', new Error('EIO')] as const,
+];
 
-test('where a cache cannot be read, what is written is known to be kept nowhere', async () => {
-  await using world = await openWorld();
-  const store = failing(world, 'load');
-  await expect.poll(() => store.status.get().error?.code).toBe('cache_failed');
-  await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
-});
+test.each(faults)(
+  'a cache that fails offline with %s is told by the status of its store at once, and what is written after that is known to be kept nowhere',
+  async (_, fault) => {
+    await using world = await openWorld();
+    const store = failing(world, 'commit', fault);
+    await expect.poll(() => store.status.get().connection).not.toBe('connected');
+    await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
+    expect(store.status.get()).toMatchObject({ durable: false, error: { code: 'cache_failed' } });
+    await expect(store.put('y', 2).durable).rejects.toMatchObject({ code: 'outbox_failed' });
+  },
+);
 
-const fails = (): Promise<never> => Promise.reject(new HoldfastError('cache_failed'));
+test.each(faults)(
+  'where a cache cannot be read and says %s, what is written is known to be kept nowhere',
+  async (_, fault) => {
+    await using world = await openWorld();
+    const store = failing(world, 'load', fault);
+    await expect.poll(() => store.status.get().error?.code).toBe('cache_failed');
+    await expect(store.put('x', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
+  },
+);
 
 /** A store without a connection, whose cache fails at something. */
-function failing(world: World, at: 'commit' | 'load'): Store {
-  const cache: Cache = { ...memoryCache(), [at]: fails };
+function failing(world: World, at: 'commit' | 'load', fault: Error): Store {
+  const cache: Cache = { ...memoryCache(), [at]: () => Promise.reject(fault) };
   return world.client({ link: memoryLink(() => null), cache }).store('acme/app');
 }
 

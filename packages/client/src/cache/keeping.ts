@@ -2,6 +2,7 @@ import { HoldfastError, type StoreName } from '@holdfast/protocol';
 import { alarm, conduct } from '@holdfast/engine/registry';
 import { Ledger } from '@holdfast/engine/replica';
 import type { Cache, CachedStore, Keeper, KeeperDesk, Keeping } from './port.ts';
+import { cacheFault } from './rows.ts';
 
 /** Half of the time that a cache has: a page that was frozen meanwhile has not waited, and its alarm rings as it thaws. */
 const patienceMs = 15_000;
@@ -21,7 +22,10 @@ function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Ke
   const read = (): Loaded => given.load(store);
   const giveUp = (error?: unknown): void => {
     if (error !== undefined && cache !== null) report(error);
-    if (error instanceof HoldfastError) fault ??= error;
+    // A cache that somebody has made may fail with anything.
+    if (error !== undefined) {
+      fault ??= error instanceof HoldfastError ? error : cacheFault('failed', { cause: error });
+    }
     cache = null;
     stopReading?.();
   };

@@ -156,8 +156,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
     });
   }
 
-  cancel(opId: OpId): void {
-    this.#step({ type: 'cancel', opId });
+  cancel(opId: OpId, isLeft?: boolean): void {
+    this.#step({ type: 'cancel', opId, isLeft });
   }
 
   retry(opId: OpId): void {

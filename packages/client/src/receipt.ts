@@ -70,7 +70,8 @@ export type Asking = { readonly blind?: boolean; readonly wasSent?: boolean };
 /** What a receipt asks of the store that its write is in. */
 export type ReceiptDesk = {
   stateOf(opId: OpId): PendingState['state'] | null;
-  cancel(opId: OpId): void;
+  /** `isLeft`: to another tab, whatever has become of it. */
+  cancel(opId: OpId, isLeft?: boolean): void;
 };
 
 /** The one implementation of {@link Receipt}; its owner settles it. */

@@ -24,6 +24,8 @@ export type RelayedPorts = {
 export class RelayedWrites {
   readonly #ports: RelayedPorts;
   readonly #asked = new Map<OpId, Answer[]>();
+  /** Those that we have for nobody but the tab that asks. */
+  readonly #others = new Set<OpId>();
 
   constructor(ports: RelayedPorts) {
     this.#ports = ports;
@@ -32,6 +34,11 @@ export class RelayedWrites {
   /** Whether a request of another tab is in our outbox. */
   isAsked(opId: OpId): boolean {
     return this.#asked.has(opId);
+  }
+
+  /** Another tab leads, and decides what is asked of it: whatever those were told there, we do not send it once more. */
+  resign(): void {
+    for (const opId of this.#others) this.#ports.store()?.cancel(opId, true);
   }
 
   push(from: FollowerChannel, push: Push, answer: Answer): void {
@@ -57,7 +64,10 @@ export class RelayedWrites {
     } else {
       this.#asked.set(opId, [answer]);
       // One that led before sends back what we had sent through it: that is ours as before.
-      if (state === null) this.#ports.relayed(opId);
+      if (state === null) {
+        this.#others.add(opId);
+        this.#ports.relayed(opId);
+      }
       this.#relay(opId, request, from);
     }
   }
@@ -68,6 +78,7 @@ export class RelayedWrites {
     const told = (outcome: Outcome): void => {
       const answers = this.#asked.get(opId) ?? [];
       this.#asked.delete(opId);
+      this.#others.delete(opId);
       const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
       // What was sent after it must not come before it: the channel begins again, with this one first.
       if (isLater) this.#ports.shut(from);

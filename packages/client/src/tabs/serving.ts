@@ -183,6 +183,7 @@ export class StoreServing implements Serving {
   /** Another tab leads. */
   resign(): void {
     this.shut();
+    this.#writes.resign();
     this.#windows?.resign();
   }
 

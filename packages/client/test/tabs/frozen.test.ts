@@ -84,6 +84,26 @@ test('G71 a frozen tab inherits no lead: those who come after it are connected w
   expect(world.errors).toEqual([]);
 });
 
+test('G71 what a leading tab had to send for another when it was frozen, and the other was refused since, it does not send when it thaws', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await ready(freezable(profile)), await ready(freezable(profile))];
+  const writer = await world.store();
+  a.valve.holdIn();
+  a.valve.holdOut();
+  await writer.put('taken', 1).committed;
+  const { committed } = b.store.put('taken', 2, { ifAbsent: true });
+  await expect.poll(() => a.store.outbox.list()).toHaveLength(1);
+  a.freeze(true);
+  await expect(committed).rejects.toMatchObject({ code: 'exists' });
+  await writer.delete('taken').committed;
+  a.freeze(false);
+  await a.store.put('own', 1).committed;
+  await expect.poll(() => writer.get('own')).toBe(1);
+  expect(writer.get('taken')).toBe(undefined);
+  expect(a.store.outbox.list()).toEqual([]);
+});
+
 test('a client that has given up does not stand for the lead because its tab thaws', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);

@@ -247,7 +247,7 @@ export class Replica {
       case 'request':
         return this.#ask(input);
       case 'cancel':
-        return this.#requests.cancel(input.opId);
+        return this.#requests.cancel(input);
       case 'retry':
         return this.#requests.outbox.hasten(input.opId, input.now);
       case 'want':

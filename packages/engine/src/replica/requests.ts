@@ -3,7 +3,6 @@ import {
   isRefusal,
   type JoinReply,
   type Mutate,
-  type OpId,
   ownRequest,
   readRefusal,
   readWriteReply,
@@ -91,10 +90,11 @@ export class Requests {
     this.#parts.emit({ type: 'settled', opId, outcome: { status: 'refused', refusal } });
   }
 
-  /** Withdraws a request that is certain not to be committed (C7). */
-  cancel(opId: OpId): void {
+  /** Withdraws a request that is certain not to be committed (C7), or that somebody else sends. */
+  cancel({ opId, isLeft }: Input<'cancel'>): void {
     const pending = this.outbox.queue.get(opId);
-    if (pending?.isCertain !== true) return;
+    if (pending === undefined || !(pending.isCertain || isLeft === true)) return;
+    this.outbox.answered(opId);
     this.#parts.ledger?.withdraw(pending);
     this.#fail(pending, refuse('cancelled'));
   }

@@ -178,8 +178,11 @@ export type ReplicaInput = { readonly now: MonotonicMs; readonly wall: EpochMs }
         /** Somebody may have sent it before, so that it may be committed. */
         readonly wasSent?: boolean;
       }
-    /** Withdraw a request that is certain not to be committed: never sent, or last answered by a refusal that proves it (C7). */
-    | { readonly type: 'cancel'; readonly opId: OpId }
+    /**
+     * Withdraw a request that is certain not to be committed: never sent, or last answered by a refusal that proves it (C7); or
+     * one that is left to somebody else, whatever has become of it.
+     */
+    | { readonly type: 'cancel'; readonly opId: OpId; readonly isLeft?: boolean | undefined }
     /** Send a waiting request now. */
     | { readonly type: 'retry'; readonly opId: OpId }
     /** What the replica is to be of from now on: the union of all wishes (stores.md §10.4.6). */

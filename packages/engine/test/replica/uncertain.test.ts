@@ -68,3 +68,16 @@ test('S73 what keeps a snapshot waiting is a request that was sent and adds up, 
   lost.ok('plus', { store_seq: 11 });
   expect([lost.value('e'), lost.replica.status().seq]).toEqual([4, 10]);
 });
+
+test('given requests on their way, when some are left to somebody else, then they are not sent once more, and those behind them are', () => {
+  const desk = new Desk().live();
+  for (const id of ['a', 'b', 'c']) desk.set(id, id, 1);
+  desk.takePushed();
+  desk.step({ type: 'cancel', opId: 'a', isLeft: true });
+  desk.step({ type: 'cancel', opId: 'b' });
+  expect(desk.outbox()).toEqual(['b sent', 'c sent']);
+  expect(desk.outcome('a')).toMatchObject({ status: 'refused', refusal: { code: 'cancelled' } });
+  desk.step({ type: 'lost' });
+  desk.live();
+  expect(desk.takePushed()).toEqual(['b', 'c']);
+});

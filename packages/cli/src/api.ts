@@ -1,5 +1,5 @@
 import { isObject, isReason, refusals } from '@holdfast/protocol';
-import { type Endpoint, unreachable } from './endpoint.ts';
+import { type Endpoint, tooLong, unreachable } from './endpoint.ts';
 import { outcomeOf } from './exit-codes.ts';
 import { Failure, hintForAnswer } from './failure.ts';
 
@@ -123,7 +123,7 @@ const codes: ReadonlyMap<unknown, string> = new Map([
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'it took too long';
+  if (error.name === 'TimeoutError') return tooLong;
   const { cause } = error;
   if (cause instanceof Error && 'code' in cause) return codes.get(cause.code) ?? String(cause.code);
   return cause instanceof Error ? cause.message : error.message;

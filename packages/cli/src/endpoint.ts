@@ -39,6 +39,8 @@ type ConnectionArgs = {
 /** A longer wait, which says for good, the platform takes for none at all. */
 const timeoutMsMax = 2 ** 31 - 1;
 const defaultUrl = 'http://127.0.0.1:4400';
+/** Why there is no answer from a server that took the question. */
+export const tooLong = 'it took too long';
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** The endpoint that options and environment name, options first. */
@@ -85,8 +87,12 @@ export function unreachable(endpoint: Endpoint, why: string): Failure {
       hint: 'Without a proxy that does, the URL begins with http:// (or ws://).',
     });
   }
+  const hint =
+    why === tooLong
+      ? 'It may be busy, or be opening a large store: --timeout 5m waits longer.'
+      : 'Is the server running there? "npx holdfast dev" starts one; --url or HOLDFAST_URL names another.';
   return new Failure('offline', `No answer from ${endpoint.url}: ${why}.`, {
     code: 'unavailable',
-    hint: 'Is the server running there? "npx holdfast dev" starts one; --url or HOLDFAST_URL names another.',
+    hint,
   });
 }

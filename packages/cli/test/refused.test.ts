@@ -145,7 +145,10 @@ test('a log is followed anew where its server falls silent, and not where that n
   const mute = await onTerminal([...args, '--timeout', '100ms']);
   expect(mute.code).toBe(7);
   expect(JSON.parse(mute.stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({
-    error: { message: expect.stringContaining('took too long') },
+    error: {
+      message: expect.stringContaining('took too long'),
+      hint: expect.stringContaining('--timeout'),
+    },
   });
   answers = true;
   asked.length = 0;

@@ -66,13 +66,19 @@ function* entriesWithin(
 
 /**
  * How many leaves are in scope, exactly as long as not more than so many have to be looked at that are not; beyond that
- * those count too.
+ * those count too. Where there are enough no more are looked for.
  */
-export function countIn(tree: Tree, scope: Scope, passedMax: number = Infinity): number {
+export function countIn(
+  tree: Tree,
+  scope: Scope,
+  { passedMax = Infinity, enough = Infinity }: { passedMax?: number; enough?: number } = {},
+): number {
   let count = 0;
   for (const place of placesOf(tree, scope)) {
+    const lacks = enough - count;
+    if (lacks <= 0) break;
     if ('at' in place) count += isVisible(tree, scope, place.at) ? 1 : 0;
-    else count += countUnder(tree, { under: place.under, scope }, passedMax);
+    else count += countUnder(tree, { under: place.under, scope }, { passedMax, lacks });
   }
   return count;
 }
@@ -84,7 +90,7 @@ function isVisible(tree: Tree, scope: Scope, path: Path): boolean {
 function countUnder(
   tree: Tree,
   { under, scope }: { readonly under: Path | null; readonly scope: Scope },
-  passedMax: number,
+  { passedMax, lacks }: { readonly passedMax: number; readonly lacks: number },
 ): number {
   const all = under === null ? tree.size : tree.count(under);
   if (under === null ? scope.isWhole : scope.coversSubtree(under)) return all;
@@ -93,6 +99,7 @@ function countUnder(
   for (const entry of entriesUnder(tree, under, scope)) {
     if (entry !== null) count += 1;
     else if ((passes -= 1) < 0) return all;
+    if (count >= lacks) break;
   }
   return count;
 }

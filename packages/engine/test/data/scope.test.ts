@@ -257,9 +257,22 @@ describe('What is visible of a state', () => {
         const expected = visible(tree, scope);
         expect([...entriesIn(tree, scope)].filter((entry) => entry !== null)).toEqual(expected);
         expect(countIn(tree, scope)).toBe(expected.length);
-        expect(countIn(tree, scope, 0)).toBeGreaterThanOrEqual(expected.length);
+        expect(countIn(tree, scope, { passedMax: 0 })).toBeGreaterThanOrEqual(expected.length);
       }),
     );
+  });
+
+  test('who asks whether enough leaves are visible has no more of them looked at', () => {
+    const tree = Tree.empty();
+    for (let n = 0; n < 1000; n += 1) {
+      tree.put(asPath(`a/${n}/x`), { value: n, type: 'integer', revision: n + 1 });
+    }
+    let looks = 0;
+    const look = (): boolean => (looks += 1) > 0;
+    const bound = { name: 'seen', covers: look, coversSubtree: () => false, reaches: () => true };
+    const scope = new Scope([glob('a/*/x'), glob('b/**')], [bound]);
+    expect([countIn(tree, scope, { enough: 10 }), looks]).toEqual([10, 10]);
+    expect(countIn(tree, scope, { enough: 1001 })).toBe(1000);
   });
 
   test('S102 the rows of maps are those of the maps that are in scope as a whole', () => {

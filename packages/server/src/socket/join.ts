@@ -171,9 +171,11 @@ function distance({ host, scope, forged }: Joiner, last: number): JoinPlan['why'
   if (last < head && last + 1 < host.oldestSeq) return 'behind';
   const lacks = head - last;
   if (lacks <= TAIL_OPS_MIN) return null;
+  // With half as many leaves the tail is no dearer, however many more there are.
+  const most = { passedMax: LOOKS_MAX, enough: lacks / 2 };
   const leaves = scope.leaves.isWhole
     ? host.describe().leaves
-    : countIn(host.view().tree, scope.leaves, LOOKS_MAX);
+    : countIn(host.view().tree, scope.leaves, most);
   return lacks > 2 * leaves ? 'cheaper' : null;
 }
 

@@ -42,6 +42,14 @@ test('a rollback is of a path or of the store', () => {
   expect(codeOf(readRollback({ to_seq: 1, path: '' }, limits))).toBe('empty_path');
 });
 
+test('a rollback takes no guards: one that is given is refused, for it would be relied on (stores.md §7.5)', () => {
+  const guards = [{ fence: { key: 'a', token: 1 } }, { if_match: 0 }, { if_absent: true }];
+  const read = guards.map((guard) => readRollback({ to_seq: 0, ...guard }, limits));
+  expect(read.map(codeOf)).toEqual(guards.map(() => 'invalid_precondition'));
+  const none = { fence: null, if_match: null };
+  expect(readRollback({ to_seq: 0, ...none }, limits)).toEqual({ path: null, toSeq: 0 });
+});
+
 test('an ack_seq names a seq', () => {
   expect(readAckSeq({ seq: 5 })).toBe(5);
   expect(codeOf(readAckSeq({ seq: '5' }))).toBe('invalid_payload');

@@ -60,11 +60,16 @@ function isName(value: unknown): value is string {
 /** A `rollback` push (stores.md §7.5): to a seq, of a path or, without one, of the whole store. */
 export type Rollback = { readonly path: Path | null; readonly toSeq: Seq };
 
+/** What a rollback does not look at (stores.md §7.5), and who gives one would rely on. */
+const guards = ['fence', 'if_match', 'if_absent'];
+
 /** Reads a `rollback` push; whether the seq is one of the store is for the authority to say (stores.md §13.3.1). */
 export function readRollback(payload: unknown, limits: PathLimits): Rollback | Refusal {
   if (!isObject(payload)) return invalidField('payload');
   const { path, path_segments: segments, to_seq: toSeq } = payload;
   if (toSeq === undefined || toSeq === null) return invalidField('to_seq');
+  const isGuarded = guards.some((name) => (payload[name] ?? null) !== null);
+  if (isGuarded) return refuse('invalid_precondition', { detail: 'A rollback takes no guards.' });
   // Below 0 is older than all that is kept.
   if (typeof toSeq !== 'number' || !Number.isSafeInteger(toSeq)) return refuse('invalid_seq');
   if ((path ?? segments ?? null) === null) return { path: null, toSeq };

@@ -41,10 +41,17 @@ export function fenceIn(c: Context, limits: Limits): { readonly fence?: Fence } 
 
 /** Of requests that name their paths in the body: a guard that is given beside it would not be looked at. */
 export function guardedByBody(c: Context): void {
-  const isBeside = ['if-match', 'if-none-match'].some((name) => c.req.header(name) !== undefined);
-  if (isBeside || paramOf(c, 'fence') !== undefined) {
-    throw bad('This takes its guards in the body: if_match, if_absent, fence.');
-  }
+  if (isGuarded(c)) throw bad('This takes its guards in the body: if_match, if_absent, fence.');
+}
+
+/** Of requests that take no guards: the same. */
+export function unguarded(c: Context): void {
+  if (isGuarded(c)) throw bad('This takes no guards: If-Match, If-None-Match, fence.');
+}
+
+function isGuarded(c: Context): boolean {
+  const isByHeader = ['if-match', 'if-none-match'].some((name) => c.req.header(name) !== undefined);
+  return isByHeader || paramOf(c, 'fence') !== undefined;
 }
 
 /** Whether a reader has this revision already: the answer is 304 then. */

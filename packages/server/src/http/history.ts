@@ -30,6 +30,7 @@ import { answerJson } from './answer-json.ts';
 import { noteAct } from './audit.ts';
 import { onlyFields, readObject } from './body.ts';
 import { type Committer, keyOf, markReplay, type Outcome, reused } from './commit.ts';
+import { unguarded } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { queryOf } from './query.ts';
@@ -47,6 +48,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
     const principal = await identify(deps, c);
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
+    unguarded(c);
     const body = await readObject(c, deps, principal);
     onlyFields(body, 'Rollback');
     const same = {

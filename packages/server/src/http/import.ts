@@ -15,6 +15,7 @@ import type { Context, Hono } from 'hono';
 import { callerOf, grantsOf, type Principal } from '../access/index.ts';
 import { noteAct } from './audit.ts';
 import { needPlain } from './body.ts';
+import { unguarded } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
 import { identify, isShutOut, needScope, needValid, tellRate } from './identify.ts';
@@ -48,6 +49,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
     const row = await storeOf(deps, c, principal);
     needScope(principal, 'entries:write');
     if ((principal.pathRules ?? null) !== null) throw refused(forbidden(null));
+    unguarded(c);
     const wanted = readWanted(c, principal);
     needPlain(c.req.raw.headers);
     const isTar = /^application\/x-tar\b/i.test(c.req.header('content-type') ?? '');

@@ -45,3 +45,20 @@ test.each(['entries', 'entries/batch_write', 'transact'])(
     expect((await ask('GET', `${S}/entries/a`)).status).toBe(404);
   },
 );
+
+test.each(['rollback', 'import'])(
+  'a guard of a %s is refused, for it would not be looked at',
+  async (route) => {
+    const ask = await open();
+    await ask('PUT', `${S}/entries/a`, 1);
+    const body = { to_seq: 0 };
+    const answers = [
+      await ask('POST', `${S}/${route}?fence=job:1`, body),
+      await ask('POST', `${S}/${route}`, body, { 'If-Match': '7' }),
+      await ask('POST', `${S}/${route}`, body, { 'If-None-Match': '*' }),
+    ];
+    const refused = { status: 400, json: { error: 'invalid_precondition' } };
+    expect(answers).toMatchObject([refused, refused, refused]);
+    expect((await ask('GET', `${S}/entries/a`)).status).toBe(200);
+  },
+);

@@ -2,6 +2,8 @@ import type { Output } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
 const barColumns = 28;
+/** So many steps are shown of a long task, be it of gigabytes: each is drawn on a terminal, and a line in the log of a program. */
+const steps = { bar: 1000, lines: 100 };
 
 /** How far a long task is: a bar on a terminal, JSON lines for programs; on standard error either way. */
 export class Progress {
@@ -10,6 +12,8 @@ export class Progress {
   readonly #label: string;
   readonly #total: number;
   readonly #unit: 'things' | 'bytes';
+  /** The step that was shown last. */
+  #step = -1;
 
   constructor(
     around: { terminal: Terminal; output: Output },
@@ -24,6 +28,10 @@ export class Progress {
 
   show(done: number): void {
     const { stderr } = this.#terminal;
+    const most = this.#output.json ? steps.lines : steps.bar;
+    const step = done >= this.#total ? most : Math.floor((done / this.#total) * most);
+    if (step === this.#step) return;
+    this.#step = step;
     if (this.#output.json) {
       const progress = { label: this.#label, done, total: this.#total };
       stderr.write(`${JSON.stringify({ progress })}\n`);

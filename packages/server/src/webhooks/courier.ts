@@ -121,6 +121,12 @@ export class Courier {
   }
 
   async #step(): Promise<void> {
+    if (this.#row.inactiveReason !== null) {
+      // That it was given up could not be noted at first.
+      await this.#note(null);
+      this.#attempted();
+      return;
+    }
     const wait = this.#wait();
     if (wait > 0) {
       const why = await this.#sleep(wait, false);
@@ -178,6 +184,11 @@ export class Courier {
     const standing = answered.error === null ? delivered(seq) : this.#failed(answered.error);
     this.#row = { ...this.#row, ...standing };
     await this.#note({ id, seq, at, ...answered });
+    this.#attempted();
+  }
+
+  #attempted(): void {
+    const { standing } = this;
     if (standing.inactiveReason !== null) this.#isOver = true;
     this.#room.attempted(standing);
   }

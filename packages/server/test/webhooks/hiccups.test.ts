@@ -53,3 +53,34 @@ test('S108 a webhook whose replay could not be noted goes on from where it was',
   await there.heard(3);
   expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3]);
 });
+
+test('S108 a webhook whose fifth failure could not be noted is tried no more, and ends when that can be', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  const site = await Site.open({ clock, storage, log: silent });
+  const there = await receiver();
+  there.react(500);
+  const { id } = await site.hook(there.url);
+  const { webhooks } = storage;
+  const note = webhooks.note.bind(webhooks);
+  let isFull = true;
+  let refusals = 0;
+  webhooks.note = async (of, standing, delivery) => {
+    if (!isFull || standing.inactiveReason === null) return note(of, standing, delivery);
+    refusals += 1;
+    throw new Error('the disk is full');
+  };
+  await site.put(['a', 1]);
+  for (const [index, minutes] of [1, 5, 30, 120].entries()) {
+    await expect.poll(() => site.look(id)).toMatchObject({ failure_count: index + 1 });
+    await clock.pass(minutes * 60_000);
+  }
+  for (const times of [1, 2, 3]) {
+    await expect.poll(() => refusals).toBe(times);
+    await clock.pass(5000);
+  }
+  isFull = false;
+  await clock.pass(5000);
+  await expect.poll(async () => (await webhooks.get(id))?.inactiveReason).toContain('5 attempts');
+  expect(there.received).toHaveLength(5);
+});

@@ -13,7 +13,7 @@ export type Opening = {
   opened: OpenedStore | null;
   /** Why it was not opened. */
   failure: { readonly error: unknown } | null;
-  /** This one, or another one where this has failed. */
+  /** This one, or another one where this has failed, or another store has the name. */
   readonly newest: () => Opening;
   /** Calls back when it is open, if it could not be at first, until the returned function is called. */
   readonly onceOpen: (opened: () => void) => () => void;
@@ -37,18 +37,19 @@ export class Openings {
     this.#room = room;
   }
 
-  /** Opens a store, unless it is open; one that could not be opened is tried anew. */
+  /** Opens a store, unless it is open; one that could not be opened is tried anew, as is the next of a name. */
   open(name: string, user: Principal | null): Opening {
     const { number, openings } = this.#shelves.get(user) ?? this.#shelfOf(user);
     const known = openings.get(name);
-    if (known !== undefined && known.failure === null) return known;
+    if (known !== undefined && isGood(known)) return known;
+    if (known !== undefined) letGo(known);
     const opening: Opening = {
       name,
       key: `open ${number} ${name}`,
       ready: this.#room.desk.open(name, user),
       opened: null,
       failure: null,
-      newest: () => (opening.failure === null ? opening : this.open(name, user)),
+      newest: () => (isGood(opening) ? opening : this.open(name, user)),
       onceOpen: (opened) => this.#onceOpen(opening, opened),
     };
     opening.ready.then(
@@ -107,6 +108,11 @@ export class Openings {
       clock.clearTimeout(timer);
     };
   }
+}
+
+/** Whether what is read of it is of the store that has the name. */
+function isGood({ failure, opened }: Opening): boolean {
+  return failure === null && opened?.isReplaced !== true;
 }
 
 /** Lets go of a store, once it is open. */

@@ -47,6 +47,11 @@ export class SharedReads {
     for (const kept of this.#all) look(kept);
   }
 
+  /** Tells all who have read something that it is to be read anew. */
+  turnAll(): void {
+    for (const { hearers } of this.#all) for (const { changed } of hearers) changed();
+  }
+
   #keep({ key, under, now }: Read): Kept {
     const kept: Kept = {
       last: now(),

@@ -51,12 +51,14 @@ type Shared = {
   store: OpenStore;
   /** It was purged: there is nothing to be read of it any more. */
   isGone: boolean;
+  /** There is another one of its name by now, which whoever reads it has to open. */
+  isReplaced: boolean;
   unfollow: () => void;
   readonly reads: SharedReads;
   users: number;
 };
 
-/** A store that could not be opened again is tried after so long. */
+/** A store that could not be opened again is tried after so long; as long is waited for another one of its name. */
 const AGAIN_MS = 1000;
 
 /** The device of every write that server code does for a view. */
@@ -132,6 +134,24 @@ export class StoreDesk {
       shared.unfollow = this.#followed(id, shared);
     }
     shared.reads.lookAtAll();
+    if (shared.isGone) await this.#outlast(shared, isUsed);
+  }
+
+  /** Looks for another store of the name of one that was purged, for all who use that. */
+  async #outlast(shared: Shared, isUsed: () => boolean): Promise<void> {
+    const { findStore, clock, report } = this.#room;
+    const { name } = shared.store.row;
+    while (isUsed() && !shared.isReplaced) {
+      // oxlint-disable-next-line no-await-in-loop -- one look after the other
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, AGAIN_MS));
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      const row = await findStore(name).catch((error: unknown) => {
+        report('a store was not found again', error);
+        return null;
+      });
+      shared.isReplaced = row?.status === 'active';
+    }
+    shared.reads.turnAll();
   }
 
   /** Tried until it can be: what is used is a host that answers nothing any more. Null: it was purged, or nobody uses it now. */
@@ -154,7 +174,8 @@ export class StoreDesk {
   async #load(id: string): Promise<Shared> {
     const store = await this.#room.openStore(id);
     const reads = new SharedReads();
-    const shared = { store, isGone: false, reads, unfollow: () => undefined, users: 0 };
+    const state = { isGone: false, isReplaced: false, users: 0 };
+    const shared = { ...state, store, reads, unfollow: () => undefined };
     return Object.assign(shared, { unfollow: this.#followed(id, shared) });
   }
 
@@ -227,6 +248,11 @@ export class OpenedStore {
 
   get id(): string {
     return this.#shared.store.row.id;
+  }
+
+  /** Another store has its name by now. */
+  get isReplaced(): boolean {
+    return this.#shared.isReplaced;
   }
 
   /** Stands for who reads, where not everybody reads the same. */

@@ -28,6 +28,24 @@ const views = {
   }),
 };
 
+const ofOne = {
+  render: view({
+    name: 'One',
+    render: (_s, _h, ctx) => ({ shown: ctx.store('demo/main').get('x') ?? null }),
+  }),
+  watch: view({
+    name: 'One',
+    mount: (ctx) => {
+      ctx.watch(
+        () => ctx.store('demo/main').get('x') ?? null,
+        (task, value) => task.update((s: Shown) => void (s.shown = value)),
+      );
+      return { shown: null };
+    },
+    render: ({ shown }) => ({ shown }),
+  }),
+};
+
 it.each(['render', 'watch'] as const)(
   'given a store that a %s reads later on and that cannot be opened just then, when the disk is well again, then it is read, though nothing changes',
   async (where) => {
@@ -64,5 +82,42 @@ it.each(['render', 'watch'] as const)(
     await expect
       .poll(() => passing(() => envelope))
       .toMatchObject({ ops: [{ path: '/shown', value: null }] });
+  },
+);
+
+it.each(['render', 'watch'] as const)(
+  'given a store that a %s has read and that is purged, when there is another one of its name, then that is read',
+  async (where) => {
+    const clock = new TestClock();
+    const { server, connect, joined, storeId } = await world({
+      app: app({ views: [ofOne[where]] }),
+      clock,
+    });
+    const root = new Root(await connect(), 'One', 'o');
+    const joining = root.join({ module: 'One', id: 'o' });
+    const shows = async (value: string | null): Promise<void> => {
+      const envelope = root.envelope();
+      let isThere = false;
+      void envelope.then(() => (isThere = true));
+      await expect.poll(() => clock.advance(100).then(() => isThere)).toBe(true);
+      expect(JSON.stringify(await envelope)).toContain(JSON.stringify(value));
+    };
+    await shows(null);
+    await joining;
+    const put = { op: 'set', path: 'x', value: 'first', client_op_id: 'w1' };
+    const writes = async (value: string): Promise<void> => {
+      const writer = await joined({ device: value });
+      await writer.ask(topic, 'write', { ...put, value });
+    };
+    await writes('first');
+    await shows('first');
+    await server.stores.purge(storeId);
+    await shows(null);
+    await clock.advance(5000);
+    await server.stores.create('demo/main');
+    await writes('next');
+    await shows('next');
+    await writes('last');
+    await shows('last');
   },
 );

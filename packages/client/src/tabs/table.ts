@@ -51,6 +51,7 @@ export class TableSeat implements Seat {
   readonly #inputs: Wish[] = [];
   readonly #setAlarm: (at: number) => void;
   readonly #setRetry: (at: number) => void;
+  readonly #setReign: (at: number) => void;
   readonly #role: Promise<void>;
   #roleFound: () => void = () => undefined;
   #at: Place | null = null;
@@ -72,6 +73,7 @@ export class TableSeat implements Seat {
     this.#peers = new Peers(platform, table);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#setRetry = alarm(env, () => void this.#prepare());
+    this.#setReign = alarm(env, () => this.#cache?.lead());
     this.#role = new Promise((resolve) => {
       this.#roleFound = resolve;
     });
@@ -138,6 +140,7 @@ export class TableSeat implements Seat {
     this.#stopWatching?.();
     this.#at = null;
     this.#setRetry(Infinity);
+    this.#setReign(Infinity);
     this.#peers.close();
   }
 
@@ -226,6 +229,7 @@ export class TableSeat implements Seat {
       this.#at?.client.changed();
       this.#cache?.follow();
       this.#leading?.resign();
+      this.#setReign(Infinity);
     }
     if (leader !== null) this.#roleFound();
     this.#go(leader === null ? { to: 'nobody' } : { to: 'tab', leader });
@@ -331,9 +335,7 @@ export class TableSeat implements Seat {
 
   /** Another reign has begun: that of our successor, unless nobody has succeeded us, and it came late. */
   #fenced(): void {
-    this.#settings.env.setTimeout(() => {
-      if (this.isLeading) this.#cache?.lead();
-    }, fencedMs);
+    if (this.isLeading) this.#setReign(this.#settings.env.now() + fencedMs);
   }
 }
 

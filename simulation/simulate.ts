@@ -5,8 +5,9 @@
 // leases with --guards, of webhooks with --webhooks, of views with --views, of records with --records, of collections
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
-// servers and clients at once with --transfers, of several accounts at one machine with --accounts, of tabs that share
-// what they keep with --tabs, and of the one that leads, which ends, with --takeovers. With --narrow little may wait for
+// servers and clients at once with --transfers, of several accounts at one machine with --accounts, of rights that come
+// and go with --rights, of tabs that share what they keep with --tabs, and of the one that leads, which ends, with
+// --takeovers. With --narrow little may wait for
 // who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and accounts are those
 // of tabs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
@@ -24,6 +25,7 @@ import { runHosts } from './hosts/run.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
+import { runRights } from './rights/run.ts';
 import { type Failure, failureText } from './src/simulate.ts';
 import { runTabs } from './tabs/run.ts';
 import { runTakeovers } from './tabs/takeover.ts';
@@ -62,6 +64,7 @@ const { values } = parseArgs({
     transfers: flag,
     accounts: flag,
     takeovers: flag,
+    rights: flag,
     open: flag,
     past: flag,
     tabs: flag,
@@ -93,6 +96,7 @@ const kinds = [
   'transfers',
   'accounts',
   'takeovers',
+  'rights',
   // Last, for it says of some of the others what they are like.
   'tabs',
 ] as const;
@@ -126,6 +130,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   transfers: () => runTransfers(seeds),
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
+  rights: () => runRights(seeds),
   tabs: () => runTabs(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);

@@ -91,13 +91,14 @@ export class EditWorlds extends Worlds<Deed, EditMutant> {
 
 /**
  * What is taken back is what its own author has left there once, whoever wrote in between, if that is what is there again;
- * or had left before the server refused that, where another has brought about just the same.
+ * or had left before the server refused that, where another has brought about just the same. Where the refusal was lost it is
+ * asked for again, behind what came after it, and may be committed then.
  */
 function touched(truth: Truth, turned: ReadonlyMap<OpId, Request>): readonly string[] {
   const there = new Map<Path, Json>();
   const left = new Set(
     [...turned].flatMap(([opId, request]) =>
-      truth.of(opId).length > 0 ? [] : writesOf(request).flatMap((write) => leftBy(opId, write)),
+      writesOf(request).flatMap((write) => leftBy(opId, write)),
     ),
   );
   return truth.ops.flatMap(({ op, path, value, clientOpId }) => {

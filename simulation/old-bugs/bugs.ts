@@ -1,5 +1,6 @@
 import type { OldBug } from './old-bug.ts';
 import { ruleBugs } from './rule-bugs.ts';
+import { tabBugs } from './tab-bugs.ts';
 import { viewBugs } from './view-bugs.ts';
 
 /** Every switch, by what went wrong. */
@@ -375,5 +376,6 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     says: /once: .* was refused \(cancelled\)/,
   },
   ...ruleBugs,
+  ...tabBugs,
   ...viewBugs,
 };

@@ -31,7 +31,8 @@ export type OldBug = {
     | 'edits of tabs'
     | 'presence'
     | 'deploys'
-    | 'browsers';
+    | 'browsers'
+    | 'rights';
   readonly seed: number;
   readonly says: RegExp;
 };

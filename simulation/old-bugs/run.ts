@@ -101,6 +101,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runBrowsers } = await import('../browser/run.ts');
     return textOf((await runBrowsers(seeds)).failure);
   },
+  rights: async () => {
+    const { runRights } = await import('../rights/run.ts');
+    return textOf((await runRights(seeds)).failure);
+  },
   anew: async () => {
     const { runRecords } = await import('../records/run.ts');
     return textOf((await runRecords(seeds, { endsAnew: true })).failure);

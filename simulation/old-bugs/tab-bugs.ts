@@ -1,0 +1,50 @@
+import type { OldBug } from './old-bug.ts';
+
+/** Those that worlds of tabs find whose pages freeze, whose rights change, and who decide about dead letters. */
+export const tabBugs: { readonly [what: string]: OldBug } = {
+  'a page that was frozen as it read its cache did without it when it thawed': {
+    mended: '5f64d2f',
+    file: 'packages/client/src/cache/keeping.ts',
+    now: 'if (isLate) failed(',
+    was: 'if (isLate || !isLate) failed(',
+    worlds: 'tabs',
+    seed: 9201056,
+    says: /timeout: step cache/,
+  },
+  'the retry of a letter of a page that is gone was not stored': {
+    mended: '8b0c916',
+    file: 'packages/client/src/tabs/cache.ts',
+    now: 'if (known === undefined) return [[opId, this.#held(request)]];',
+    was: 'if (known === undefined) return holderOf(opId) === this.#ports.peers.session ? [[opId, request]] : [];',
+    worlds: 'rights',
+    seed: 17,
+    says: /dead: /,
+  },
+  'tabs kept a store of which nothing might be read any more': {
+    mended: '5977e1b',
+    file: 'packages/client/src/tabs/cache.ts',
+    now: 'if (image === null) return change.replaces ? change : null;',
+    was: 'if (image === null) return null;',
+    worlds: 'rights',
+    seed: 1,
+    says: /hidden: /,
+  },
+  'what a tab was refused was sent by the one that had led before, when it thawed': {
+    mended: '3f6c874',
+    file: 'packages/client/src/tabs/serving.ts',
+    now: 'this.#writes.resign();',
+    was: '',
+    worlds: 'rights',
+    seed: 27,
+    says: /dead: /,
+  },
+  'a tab that was closed as another took over the cache left a timer running': {
+    mended: 'HASH',
+    file: 'packages/client/src/tabs/table.ts',
+    now: 'this.#setReign(Infinity);\n    this.#peers',
+    was: 'this.#peers',
+    worlds: 'rights',
+    seed: 32,
+    says: /tab3 leaves 1 timers running/,
+  },
+};

@@ -39,7 +39,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     says: /dead: /,
   },
   'a tab that was closed as another took over the cache left a timer running': {
-    mended: 'HASH',
+    mended: '710d00a',
     file: 'packages/client/src/tabs/table.ts',
     now: 'this.#setReign(Infinity);\n    this.#peers',
     was: 'this.#peers',

@@ -106,6 +106,34 @@ describe('who listens to a view', () => {
     expect(heard).toEqual(['early']);
   });
 
+  it('V79 hears nothing once it has let go, were it while another is told', async () => {
+    const { proxy } = await live();
+    const heard: unknown[] = [];
+    const first = proxy.$on('toast', () => heard.push('first'));
+    proxy.$on('toast', () => {
+      heard.push('second');
+      third();
+    });
+    const third = proxy.$on('toast', () => heard.push('third'));
+    first();
+    await world.patch(1, 2, { ops: [], events: [toast('hi')] });
+    await world.patch(2, 3, { ops: [], events: [toast('again')] });
+    expect(heard).toEqual(['second', 'second']);
+  });
+
+  it('V79 hears nothing of the mount before, which nobody has heard there', async () => {
+    const former = await live({ events: [toast('of the past')] });
+    former.unmount();
+    await world.clock.advance(1);
+    await world.next('phx_leave');
+    const { proxy } = await live();
+    expect(proxy).toBe(former.proxy);
+    const heard: unknown[] = [];
+    proxy.$on('toast', (payload) => heard.push(payload));
+    await world.patch(1, 2, { ops: [], events: [toast('hi')] });
+    expect(heard).toEqual(['hi']);
+  });
+
   it('V79 hears no more than the last 64 of them', async () => {
     const events = Array.from({ length: 70 }, (_, n) => toast(n));
     const { proxy } = await live({ events });

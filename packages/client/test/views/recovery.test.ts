@@ -311,6 +311,17 @@ describe('a view that is live', () => {
     await done;
   });
 
+  it('V28 sends no command again over the next connection that was answered over the last one', async () => {
+    const { proxy } = await live();
+    const done = proxy.$dispatch('a', {}, { idempotent: true });
+    await world.reply(await world.next('command'), { name: 'a' });
+    expect(await done).toEqual({ name: 'a' });
+    await world.cut();
+    await world.clock.advance(1000);
+    await world.accept({ instance: 't1', resumed: true, resend: true });
+    expect(world.sent).toEqual([]);
+  });
+
   it('refused for good has what it sent fail as what may have run, and what waited as refused', async () => {
     const page = await live();
     const sent = page.proxy.$dispatch('x');

@@ -50,15 +50,6 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 4,
     says: /the server leaves \d+ timers running/,
   },
-  'a tab heard nothing of its write that came back through another tab': {
-    mended: 'b711526',
-    file: 'packages/client/src/open-store.ts',
-    now: 'else found(this.#receipts.get(opId));',
-    was: '',
-    worlds: 'tabs',
-    seed: 2,
-    says: /told: .* has no outcome/,
-  },
   'a host was woken at once, over and over, for a retry that waited for an answer': {
     mended: '004d004',
     file: 'packages/engine/src/replica/outbox.ts',

@@ -1,5 +1,6 @@
 import {
-  type Leaf,
+  type Entry,
+  isRefusal,
   type Op,
   parentOf,
   type Path,
@@ -10,10 +11,10 @@ import {
 } from '@holdfast/protocol';
 import type { DecideContext } from './context.ts';
 import type { Decision } from './decide.ts';
+import { differing } from './differing.ts';
 import { sameLeaf } from './history.ts';
 import { opThatWrites } from './import.ts';
 import type { Tree } from './tree.ts';
-import type { Range } from './walk.ts';
 
 /** Back to what stood at a path, or everywhere, at a seq (stores.md §13.3). */
 export type RollbackRequest = {
@@ -29,57 +30,71 @@ const device = 'system:rollback';
 
 /**
  * Turns a rollback into forward ops, deletes first: after them the state equals the historical one, leases excepted. Live
- * leases stay, and one in the way of what is to be restored refuses the whole (stores.md §13.3.3).
+ * leases stay, as those do that are what they were then, and a live one in the way of what is to be restored refuses the
+ * whole (stores.md §13.3.3). Only what differs is looked at.
  */
 export function decideRollback(
   tree: Tree,
   request: RollbackRequest,
   context: DecideContext,
 ): Decision | Refusal {
-  const { path: under, toSeq } = request;
-  const range = under === null ? {} : { under };
-  const restored = wanted(request);
-  for (const path of restored.keys()) {
-    const refusal = inTheWay(tree, path, context);
-    if (refusal !== null) return refusal;
-  }
-  const leases = liveLeases(tree, range, context);
-  const stays = keepers([...restored.keys(), ...leases]);
-  const records: Pick<Op, 'op' | 'path' | 'value'>[] = displaced(tree, under, restored).map(
-    (path) => ({ op: 'delete', path, value: null }),
-  );
+  const { path: under, toSeq, target } = request;
+  const found = compare(tree, request, context);
+  if (isRefusal(found)) return found;
+  const { superfluous, kept, restored } = found;
+  const deletes = [...displaced(tree, request)];
+  const staying = new Staying({ tree, target, kept });
   const gone = new Set<Path>();
-  for (const { path } of tree.entries(range)) {
-    if (restored.has(path) || leases.has(path) || liesUnder(path, gone)) continue;
-    const top = highest(path, { under, stays });
+  for (const path of superfluous) {
+    if (liesUnder(path, gone)) continue;
+    const top = highest(path, under, staying);
     gone.add(top);
-    records.push({ op: 'delete', path: top, value: null });
+    deletes.push(top);
   }
-  for (const [path, leaf] of restored) {
-    if (!sameLeaf(tree.leaf(path), leaf)) {
-      records.push({ op: opThatWrites(leaf), path, value: leaf.value });
-    }
+  const records: Pick<Op, 'op' | 'path' | 'value'>[] = [];
+  for (const path of deletes) records.push({ op: 'delete', path, value: null });
+  for (const leaf of restored) {
+    records.push({ op: opThatWrites(leaf), path: leaf.path, value: leaf.value });
   }
   return decisionOf(records, { toSeq, isPath: under !== null }, context);
 }
 
-/** The historical leaves in path order; leases are never restored. */
-function wanted({ path, target }: RollbackRequest): ReadonlyMap<Path, Leaf> {
-  const leaves = new Map<Path, Leaf>();
-  for (const entry of target.entries(path === null ? {} : { under: path })) {
-    if (entry.type !== 'lease') leaves.set(entry.path, entry);
+type Found = {
+  /** Leaves that are not to stay. */
+  readonly superfluous: readonly Path[];
+  /** Leases that stay though they were not there then, and what is above them. */
+  readonly kept: ReadonlySet<Path>;
+  readonly restored: readonly Entry[];
+};
+
+function compare(
+  tree: Tree,
+  { path: under, target }: RollbackRequest,
+  context: DecideContext,
+): Found | Refusal {
+  const superfluous: Path[] = [];
+  const kept = new Set<Path>();
+  const restored: Entry[] = [];
+  for (const { path, before, after } of differing(tree, target, under)) {
+    if (after !== undefined && after.type !== 'lease') {
+      const refusal = inTheWay(tree, path, context);
+      if (refusal !== null) return refusal;
+      if (!sameLeaf(before, after)) restored.push({ path, ...after });
+    } else if (before !== undefined) {
+      const stays = sameLeaf(before, after) || isLive(tree, path, context);
+      if (stays) addWithAbove(path, kept);
+      else superfluous.push(path);
+    }
   }
-  return leaves;
+  return { superfluous, kept, restored };
 }
 
 /** The leaf above a path that cannot stay beside what comes back there (stores.md §4.3.1). */
-function displaced(
-  tree: Tree,
-  under: Path | null,
-  restored: ReadonlyMap<Path, Leaf>,
-): readonly Path[] {
-  const above = under === null || restored.size === 0 ? undefined : tree.leafAbove(under);
-  return above === undefined ? [] : [above];
+function displaced(tree: Tree, { path: under, target }: RollbackRequest): readonly Path[] {
+  const above = under === null ? undefined : tree.leafAbove(under);
+  if (under === null || above === undefined) return [];
+  for (const { type } of target.entries({ under })) if (type !== 'lease') return [above];
+  return [];
 }
 
 function inTheWay(tree: Tree, path: Path, { leases }: DecideContext): Refusal | null {
@@ -87,21 +102,42 @@ function inTheWay(tree: Tree, path: Path, { leases }: DecideContext): Refusal | 
   return leases?.checkUnder(tree, above ?? path, []) ?? null;
 }
 
-function liveLeases(tree: Tree, range: Range, { leases }: DecideContext): ReadonlySet<Path> {
-  const live = new Set<Path>();
-  for (const { path, type } of tree.entries(range)) {
-    if (type === 'lease' && leases?.checkUnder(tree, path, [])) live.add(path);
-  }
-  return live;
+function isLive(tree: Tree, path: Path, { leases }: DecideContext): boolean {
+  return (leases?.checkUnder(tree, path, []) ?? null) !== null;
 }
 
-/** Every path with something at it or below it that is to be there afterwards. */
-function keepers(paths: Iterable<Path>): ReadonlySet<Path> {
-  const all = new Set<Path>();
-  for (const path of paths) {
-    for (let at: Path | null = path; at !== null && !all.has(at); at = parentOf(at)) all.add(at);
+/** What the state is made of after a rollback. */
+type Rest = Pick<Found, 'kept'> & { readonly tree: Tree; readonly target: Tree };
+
+/** Which maps have something below them that is to be there afterwards. */
+class Staying {
+  readonly #of: Rest;
+  readonly #known = new Map<Path, boolean>();
+
+  constructor(of: Rest) {
+    this.#of = of;
   }
-  return all;
+
+  has(path: Path): boolean {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const found = this.#of.kept.has(path) || this.#hasOfThen(path);
+    this.#known.set(path, found);
+    return found;
+  }
+
+  #hasOfThen(path: Path): boolean {
+    const { tree, target } = this.#of;
+    for (const entry of target.entries({ under: path })) {
+      // A lease of then is there only where it still is.
+      if (entry.type !== 'lease' || sameLeaf(tree.leaf(entry.path), entry)) return true;
+    }
+    return false;
+  }
+}
+
+function addWithAbove(path: Path, all: Set<Path>): void {
+  for (let at: Path | null = path; at !== null && !all.has(at); at = parentOf(at)) all.add(at);
 }
 
 function liesUnder(path: Path, tops: ReadonlySet<Path>): boolean {
@@ -109,14 +145,12 @@ function liesUnder(path: Path, tops: ReadonlySet<Path>): boolean {
   return false;
 }
 
-type Kept = { readonly under: Path | null; readonly stays: ReadonlySet<Path> };
-
 /** The topmost map around a leaf of which nothing is to stay: one delete removes it all. */
-function highest(path: Path, { under, stays }: Kept): Path {
+function highest(path: Path, under: Path | null, staying: Staying): Path {
   let top = path;
   while (top !== under) {
     const parent = parentOf(top);
-    if (parent === null || stays.has(parent)) break;
+    if (parent === null || staying.has(parent)) break;
     top = parent;
   }
   return top;

@@ -78,7 +78,7 @@ function checkRollback({ tree, grants }: Ground, request: RollbackRequest): Refu
   );
   const { write } = grants;
   // A leaf above goes where something comes back below it.
-  const above = target.read(path) === undefined ? undefined : tree.leafAbove(path);
+  const above = target.count(path) === 0 ? undefined : tree.leafAbove(path);
   const isWritable = [path, above ?? path].every((each) => write.covers(each));
   return isShown && isWritable && write.coversSubtree(path) ? null : forbidden(path);
 }

@@ -86,22 +86,22 @@ export class Tree {
   read(path: Path): Leaf | undefined {
     const leaf = this.leaf(path);
     if (leaf !== undefined) return leaf;
-    const map = this.#map(path);
+    const map = this.map(path);
     return map && { value: assemble(map), type: 'map', revision: map.revision };
   }
 
   /** Whether the path is a map. */
   hasBelow(path: Path): boolean {
-    return this.#map(path) !== undefined;
+    return this.map(path) !== undefined;
   }
 
   /** Leaves at the path and below it. */
   count(path: Path): number {
-    return this.#map(path)?.count ?? (this.leaf(path) === undefined ? 0 : 1);
+    return this.map(path)?.count ?? (this.leaf(path) === undefined ? 0 : 1);
   }
 
   mapRevision(path: Path): Seq | undefined {
-    return this.#map(path)?.revision;
+    return this.map(path)?.revision;
   }
 
   /** The path of the leaf at a strict ancestor: there is at most one, and none where there is a map. */
@@ -118,7 +118,7 @@ export class Tree {
   entries(range: Range = {}): Iterable<Entry> {
     const { under } = range;
     if (under === undefined) return entriesOf(this.#top, '', range);
-    const map = this.#map(under);
+    const map = this.map(under);
     if (map !== undefined) return entriesOf(map, `${under}/`, range);
     const leaf = this.leaf(under);
     return leaf !== undefined && inside(under, range) ? [entryOf(under, leaf)] : [];
@@ -166,7 +166,7 @@ export class Tree {
 
   /** Gives a map the revision that it has in another tree, though that be less, where it is a map in both. */
   revise(path: Path, from: Tree): void {
-    const map = from.#map(path);
+    const map = from.map(path);
     if (map === undefined || !this.hasBelow(path)) return;
     const { node } = this.#open(`${path}/`);
     node.revision = map.revision;
@@ -197,7 +197,7 @@ export class Tree {
    * seq as their revision; with 0 they keep the one they have, as befits a removal that is part of a write.
    */
   remove(path: Path, seq: Seq, witness?: Witness): void {
-    const target = this.leaf(path) ?? this.#map(path);
+    const target = this.leaf(path) ?? this.map(path);
     if (target === undefined) return;
     if (witness !== undefined) bury(target, path, witness);
     for (let step = this.#cut(path, target); step.above !== null; step = step.above) {
@@ -210,7 +210,7 @@ export class Tree {
 
   /** Removes the leaves at and below a path that no op of this seq wrote. */
   sweep(path: Path, seq: Seq, witness?: Witness): void {
-    const map = this.#map(path);
+    const map = this.map(path);
     const stale = { seq, paths: [] };
     if (map !== undefined) staleIn(map, `${path}/`, stale);
     for (const gone of stale.paths) this.remove(gone, 0, witness);
@@ -311,8 +311,9 @@ export class Tree {
     return map;
   }
 
-  #map(path: string): MapNode | undefined {
-    return this.#mapAbove(path)?.map(`${lastOf(path)}/`);
+  /** The node of the map at a path; null: the root. It is to be read only, and stays as it is in a fork. */
+  map(path: string | null): MapNode | undefined {
+    return path === null ? this.#top : this.#mapAbove(path)?.map(`${lastOf(path)}/`);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Path, Seq } from '@holdfast/protocol';
 import { retentionOf } from './batch.ts';
+import { settledClock } from './settled.ts';
+import type { Desk } from './sqlite/desk.ts';
 import {
   type Answer,
   type AnswersAsked,
@@ -33,7 +35,10 @@ import { SqliteWebhooks } from './sqlite/webhooks.ts';
 /** How to keep stores in an SQLite file. */
 export type SqliteOptions = FileOptions & {
   readonly retention?: Partial<Retention>;
-  /** The wall clock; the system's by default. */
+  /**
+   * The wall clock; the system's by default, of which a jump ahead makes nothing old that is kept for a time (such as the
+   * answers by which repeats are known) until it has stood for a day.
+   */
   readonly now?: () => EpochMs;
 };
 
@@ -47,7 +52,9 @@ export function sqlite(options: SqliteOptions): Storage {
   const retention = retentionOf(options.retention);
   const file = new DatabaseFile(options);
   try {
-    return new SqliteStorage(file, { retention, now: options.now ?? Date.now });
+    const { now = Date.now } = options;
+    const settled = options.now ?? settledClock(Date.now);
+    return new SqliteStorage(file, { retention, now, settled });
   } catch (error) {
     file.close();
     throw toStorageError(error, file.name);
@@ -72,7 +79,7 @@ class SqliteStorage implements Storage {
   readonly #sweep: Sweep;
   #closed: Promise<void> | null = null;
 
-  constructor(file: DatabaseFile, policy: { retention: Retention; now: () => EpochMs }) {
+  constructor(file: DatabaseFile, policy: Pick<Desk, 'retention' | 'now' | 'settled'>) {
     const db = file.writer;
     this.#file = file;
     this.now = policy.now;

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Json, Seq } from '@holdfast/protocol';
 import { checkBatch, clears, filesOf, isPastDay, pruneLimit, splitOpId } from '../batch.ts';
 import type { Answer, AppendResult, Batch, LoggedOp, Retention } from '../port.ts';
+import type { Desk } from './desk.ts';
 import { askerText, removedText, type Row, type RowReader } from './rows.ts';
 import { prepareWrites, type Writes } from './statements.ts';
 
@@ -13,16 +14,18 @@ export class Appender {
   readonly #rows: RowReader;
   readonly #retention: Retention;
   readonly #now: () => EpochMs;
+  readonly #settled: () => EpochMs;
   readonly #sql: Writes;
 
   constructor(
     db: DatabaseSync,
     rows: RowReader,
-    policy: { retention: Retention; now: () => EpochMs },
+    policy: Pick<Desk, 'retention' | 'now' | 'settled'>,
   ) {
     this.#rows = rows;
     this.#retention = policy.retention;
     this.#now = policy.now;
+    this.#settled = policy.settled;
     this.#sql = prepareWrites(db);
   }
 
@@ -122,7 +125,7 @@ export class Appender {
     const surplus = place.answers - this.#retention.answers;
     if (surplus <= 0) return;
     const { oldestAnswers, dropAnswer, dropHigh } = this.#sql;
-    const now = this.#now();
+    const now = this.#settled();
     const [oldest] = oldestAnswers.all(place.key, 1);
     if (oldest === undefined || !this.#isPastDay(oldest, now)) return;
     for (const row of oldestAnswers.all(place.key, Math.min(surplus, pruneLimit(added)))) {
@@ -144,7 +147,7 @@ export class Appender {
   #pruneMarkers(key: number, added: number): void {
     const oldest = this.#sql.oldestMarker.get(key);
     if (oldest === undefined) return;
-    const cutoff = this.#now() - this.#retention.resyncMs;
+    const cutoff = this.#settled() - this.#retention.resyncMs;
     if (this.#rows.integer(oldest, 'at') >= cutoff) return;
     this.#sql.dropMarkers.run(key, key, pruneLimit(added), cutoff);
   }

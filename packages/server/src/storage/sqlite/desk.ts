@@ -10,5 +10,7 @@ export type Desk = {
   readonly commits: Commits;
   readonly rows: RowReader;
   readonly now: () => EpochMs;
+  /** By which what is kept for a time is old. */
+  readonly settled: () => EpochMs;
   readonly retention: Retention;
 };

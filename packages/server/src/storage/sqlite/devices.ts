@@ -47,7 +47,7 @@ export class SqliteDevices implements DeviceTable {
     await this.#desk.commits.enqueue(1, () => {
       if (found === null) this.#makeRoom(store, now);
       this.#write(store, device, { record, usedAt: now });
-      this.#sql.prune.run(now - this.#desk.retention.resyncMs, prunedDevices);
+      this.#sql.prune.run(this.#desk.settled() - this.#desk.retention.resyncMs, prunedDevices);
     });
   }
 

@@ -58,7 +58,7 @@ export class SqliteFiles implements FileTable {
       forget.run(hash);
       if (uploadedTo === null) return true;
       const now = this.#desk.now();
-      prune.run(now - fileGraceMs);
+      prune.run(this.#desk.settled() - fileGraceMs);
       upload.run(hash, size, now, uploadedTo);
       return true;
     });
@@ -70,7 +70,7 @@ export class SqliteFiles implements FileTable {
       const row =
         byEntry.get(key, hash) ??
         byOp.get(hash, key) ??
-        byUpload.get(key, hash, this.#desk.now() - fileGraceMs);
+        byUpload.get(key, hash, this.#desk.settled() - fileGraceMs);
       return row === undefined ? null : this.#desk.rows.integer(row, 'size');
     }, store);
   }
@@ -101,7 +101,7 @@ export class SqliteFiles implements FileTable {
 
   async pending(store: string): Promise<number> {
     const bytes = this.#read((key) => {
-      const row = this.#sql.pending.get(key, this.#desk.now() - fileGraceMs);
+      const row = this.#sql.pending.get(key, this.#desk.settled() - fileGraceMs);
       return row === undefined ? 0 : this.#desk.rows.integer(row, 'bytes');
     }, store);
     return bytes ?? 0;
@@ -109,23 +109,24 @@ export class SqliteFiles implements FileTable {
 
   async condemn(hash: string): Promise<'named' | 'free' | 'condemned'> {
     const { isNamed, forget, free, condemn, isCondemned, isMarked } = this.#sql;
-    const { commits, now: clock } = this.#desk;
+    const { commits, now, settled } = this.#desk;
     // What is in use, as most is at each look, costs no write.
     const isInUse = commits.read(
       () =>
-        isMarked.get(hash) === undefined && isNamed.get(hash, clock() - fileGraceMs) !== undefined,
+        isMarked.get(hash) === undefined &&
+        isNamed.get(hash, settled() - fileGraceMs) !== undefined,
     );
     if (isInUse) return 'named';
     return commits.enqueue(1, () => {
-      const now = clock();
+      const old = settled() - fileGraceMs;
       // What is condemned stays so: its bytes may be gone already.
       if (isCondemned.get(hash) !== undefined) return 'condemned';
-      if (isNamed.get(hash, now - fileGraceMs) !== undefined) {
+      if (isNamed.get(hash, old) !== undefined) {
         forget.run(hash);
         return 'named';
       }
-      if (Number(condemn.run(hash, now - fileGraceMs).changes) > 0) return 'condemned';
-      free.run(hash, now);
+      if (Number(condemn.run(hash, old).changes) > 0) return 'condemned';
+      free.run(hash, now());
       return 'free';
     });
   }

@@ -22,9 +22,11 @@ export class SqliteKeys implements KeyTable {
   }
 
   take({ name, print, at }: Omit<KeyRow, 'answer'>): Promise<KeyRow | null> {
-    const { rows } = this.#desk;
+    const { rows, now, settled } = this.#desk;
     return this.#desk.commits.enqueue(1, () => {
-      const row = this.#sql.find.get(name, at - keptKeysMs);
+      const disbelievedMs = now() - settled();
+      const old = at - disbelievedMs - keptKeysMs;
+      const row = this.#sql.find.get(name, old);
       if (row !== undefined) {
         return {
           name,
@@ -34,7 +36,7 @@ export class SqliteKeys implements KeyTable {
         };
       }
       this.#sql.take.run(name, print, at);
-      this.#sql.prune.run(at - keptKeysMs, prunedRows);
+      this.#sql.prune.run(old, prunedRows);
       return null;
     });
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, test } from 'vitest';
@@ -22,6 +22,18 @@ describe('the SQLite driver keeps the law of storage', () => {
     reopen: async (now) => sqlite({ directory, now }),
   });
   for (const { name, run } of law) it(name, run);
+});
+
+test('the SQLite driver writes nothing where a store is there already, so that who makes it at each start starts on a full disk', async () => {
+  const directory = join(root, 'made twice');
+  const storage = sqlite({ directory });
+  const written = (): number => statSync(join(directory, 'holdfast.db-wal')).size;
+  const made = { name: asStoreName('acme/app'), incarnation: 'i', expiresAt: null };
+  await storage.stores.create({ ...made, id: 'first' });
+  const before = written();
+  expect(await storage.stores.create({ ...made, id: 'second' })).toBeNull();
+  expect(written()).toBe(before);
+  await storage.close();
 });
 
 test('the SQLite driver keeps administrative acts for 400 days, and lets go of them with the next act after that', async () => {

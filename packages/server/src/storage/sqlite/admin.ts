@@ -87,6 +87,8 @@ export class SqliteStores implements StoreTable {
   /** Inside a transaction. */
   #create({ id, name, incarnation, expiresAt, most }: NewStore): StoreRow | null {
     const insertedAt = this.#desk.now();
+    // The insert alone would write a page to find that out, for which a full disk has no room.
+    if (this.#sql.find.get(name) !== undefined) return null;
     if (most !== undefined && this.#countIn(name.slice(0, name.indexOf('/'))) >= most) return null;
     const { changes } = this.#sql.create.run(id, name, incarnation, insertedAt, expiresAt);
     if (changes === 0) return null;

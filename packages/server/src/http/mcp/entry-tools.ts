@@ -152,7 +152,7 @@ export const entryTools: readonly Tool[] = [
       ops: {
         type: 'any',
         schema: objects,
-        says: `A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is ${listOfOps('or')}; value is what increment adds, too, and the member of add and remove.`,
+        says: `A list of {op, path, value?, if_match?, if_absent?, fence?, token?, ttl_ms?, holder?}; op is ${listOfOps('or')}; value is what increment adds, too, and the member of add and remove. mutate is {op, path, record, name, value}: it runs the mutation name of a record on the object at path, value being its input.`,
       },
       preconditions: {
         type: 'any',

@@ -115,7 +115,12 @@ function mapOf(run: Run, owner: Owner): MapNode {
     count > width ? pagesOf(run, owner) : [new Page(owner.stamp, childrenOf(run, owner))];
   const map = new MapNode(owner.stamp, pages);
   map.count = count;
-  map.wrote(revisionOf(run, owner.tops));
+  for (let at = run.from; at < run.to;) {
+    // Of a whole block the greatest revision is known.
+    const isWhole = at % BLOCK === 0 && at + BLOCK <= run.to;
+    map.wrote((isWhole ? owner.tops[at / BLOCK] : run.rows[at]?.[3]) ?? 0);
+    at += isWhole ? BLOCK : 1;
+  }
   if (owner.early.size > 0) {
     map.removed(owner.early.get(run.rows[run.from]?.[0].slice(0, run.prefix - 1) ?? '') ?? 0);
   }
@@ -135,27 +140,12 @@ function keyAt({ rows, prefix }: Run, at: number): string {
 
 /** Behind the last row of the child in which a row is: its rows stand together, and of a large one only few are looked at. */
 function endOf({ rows, prefix, to }: Run, at: number, key: string): number {
-  if (!key.endsWith('/')) return at + 1;
-  const isIn = (row: number): boolean => rows[row]?.[0].startsWith(key, prefix) === true;
-  let step = 1;
-  while (at + step < to && isIn(at + step)) step *= 2;
-  let last = at + (step >> 1);
-  let end = Math.min(at + step, to);
-  while (end - last > 1) {
-    const middle = (last + end) >>> 1;
-    if (isIn(middle)) last = middle;
-    else end = middle;
+  let last = at;
+  for (let step = key.endsWith('/') ? 1 : 0; step > 0;) {
+    const next = last + step;
+    const isIn = next < to && rows[next]?.[0].startsWith(key, prefix) === true;
+    if (isIn) last = next;
+    step = isIn ? step * 2 : Math.floor(step / 2);
   }
-  return end;
-}
-
-/** The greatest revision of all rows: of whole blocks it is known. */
-function revisionOf({ rows, from, to }: Run, tops: readonly Seq[]): Seq {
-  let revision = 0;
-  for (let at = from; at < to;) {
-    const isWhole = at % BLOCK === 0 && at + BLOCK <= to;
-    revision = Math.max(revision, (isWhole ? tops[at / BLOCK] : rows[at]?.[3]) ?? 0);
-    at += isWhole ? BLOCK : 1;
-  }
-  return revision;
+  return last + 1;
 }

@@ -25,6 +25,7 @@ export { checkRules, forbidden, type PathGrants, seesRequest, veil } from './rul
 export { type Bound, Scope } from './scope.ts';
 export { type Change, type MapRow, Tree, type Witness } from './tree.ts';
 export type { Range } from './walk.ts';
+export { eachMap } from './each-map.ts';
 export { countIn, entriesIn, entriesUnder, MapRows, readIn } from './visible.ts';
 export { sameLeaf, Span } from './history.ts';
 export { sorting } from './sorting.ts';

@@ -10,9 +10,7 @@ import {
 } from '@holdfast/protocol';
 import { Adopted } from './adopted.ts';
 import { assemble, type Child, freeze, MapNode, type Stamp } from './node.ts';
-import { entriesOf, entryOf, inside, mapsOf, type Range } from './walk.ts';
-
-const PAUSE = 10_000;
+import { entriesOf, entryOf, inside, type Range } from './walk.ts';
 
 /** What happened to one leaf; undefined stands for absence. */
 export type Change = {
@@ -129,17 +127,6 @@ export class Tree {
     const rows: (readonly [Path, Seq])[] = [];
     hollowIn(this.#top, '', rows);
     return rows;
-  }
-
-  /**
-   * The same one by one; null after each ten thousand leaves and maps that were looked at, so that who looks through a large
-   * tree can pause. The tree must not change meanwhile; a fork of it may.
-   */
-  *eachMap(): Generator<readonly [Path, Seq] | null, void, undefined> {
-    for (const found of mapsOf(this.#top, PAUSE)) {
-      if (found === null) yield null;
-      else if (found[1].hollow) yield [found[0], found[1].revision];
-    }
   }
 
   /**

@@ -15,7 +15,7 @@ export type Range = {
 };
 
 /** Where a walk stands in one map. */
-type Frame = {
+export type Frame = {
   readonly pages: readonly Page[];
   readonly prefix: string;
   slot: number;
@@ -48,30 +48,8 @@ export function* entriesOf(
   }
 }
 
-/** The maps below a map with their paths, in path order; null after each so many children that were looked at. */
-export function* mapsOf(
-  root: MapNode,
-  pause: number,
-): Generator<readonly [Path, MapNode] | null, void, undefined> {
-  const frames: Frame[] = [{ pages: root.pages, prefix: '', slot: 0, passed: 0 }];
-  let passed = 0;
-  for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
-    const next = advance(frame, 1);
-    if (next === null) {
-      frames.pop();
-      continue;
-    }
-    passed += 1;
-    if (passed % pause === 0) yield null;
-    const [prefix, child] = next;
-    if (!(child instanceof MapNode)) continue;
-    yield [asPath(prefix.slice(0, -1)), child];
-    frames.push({ pages: child.pages, prefix, slot: 0, passed: 0 });
-  }
-}
-
 /** The next child of a map with its path, or null at the end. */
-function advance(frame: Frame, step: 1 | -1): readonly [string, Child] | null {
+export function advance(frame: Frame, step: 1 | -1): readonly [string, Child] | null {
   for (let page = frame.pages[frame.slot]; page !== undefined; page = frame.pages[frame.slot]) {
     const { keys, values } = page.open();
     const at = step > 0 ? frame.passed : keys.length - 1 - frame.passed;

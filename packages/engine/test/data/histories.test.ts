@@ -16,6 +16,7 @@ import {
   apply,
   type Change,
   decide,
+  eachMap,
   type MapRow,
   type DecideContext,
   leaseRules,
@@ -271,7 +272,7 @@ class History {
       expect(ancestors(path).some((above) => this.model.leaves.has(above))).toBe(false);
     }
     expect(new Map(this.tree.maps())).toEqual(new Map(this.model.hollow()));
-    expect([...this.tree.eachMap()]).toEqual(this.tree.maps());
+    expect([...eachMap(this.tree)]).toEqual(this.tree.maps());
     expect(this.rows).toEqual(new Map(this.model.hollow()));
     expect(this.shadow).toEqual(this.model.leaves);
   }

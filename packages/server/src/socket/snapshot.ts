@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { entriesIn, MapRows, type Scope, type Tree } from '@holdfast/engine/data';
+import { eachMap, entriesIn, MapRows, type Scope, type Tree } from '@holdfast/engine/data';
 import type { Entry, Glob, Path, Seq } from '@holdfast/protocol';
 import type { ChannelScope } from './scope.ts';
 import { roughBytesOf } from './wire.ts';
@@ -136,7 +136,7 @@ export class Snapshot {
     const rows = this.#scope.isWhole ? null : new MapRows(this.#tree, this.#scope);
     yield* cutLeaves(entriesIn(this.#tree, this.#scope), (entry) => rows?.pass(entry));
     const found: MapRow[] = [];
-    for (const row of rows === null ? this.#tree.eachMap() : []) {
+    for (const row of rows === null ? eachMap(this.#tree) : []) {
       if (row === null) yield null;
       else found.push(row);
     }

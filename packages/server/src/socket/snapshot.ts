@@ -178,9 +178,15 @@ export class Reading {
 
   /** The next chunk, or null after the last one. `later`: there was much to look at and nothing found yet; ask again. */
   next(): Encoded | 'later' | null {
-    const part = this.#index === this.snapshot.cut ? this.snapshot.more() : this.#behind();
+    const part = this.#index === this.snapshot.cut ? this.#first() : this.#behind();
     if (part !== null && part !== 'later') this.#index += 1;
     return part;
+  }
+
+  /** The next that nobody has had: behind it none of its own follows. */
+  #first(): Encoded | 'later' | null {
+    this.#own = null;
+    return this.snapshot.more();
   }
 
   #behind(): Encoded | 'later' {

@@ -150,6 +150,23 @@ test('S61 of a snapshot larger than may be held no more is held, and who is behi
   }
 });
 
+test('S61 of two who overtake each other in a snapshot, each chunk of which is larger than what is held, each is sent every chunk once, in their order', () => {
+  const tree = Tree.empty();
+  for (const at of indexes(4000)) {
+    tree.put(asPath(`k/${at}`), { value: at, type: 'integer', revision: at + 1 });
+  }
+  const snapshot = new Snapshot({ tree, seq: 4000 }, scope, 10);
+  const readings = [snapshot.from(0), snapshot.from(0)];
+  const texts: string[][] = [[], []];
+  for (const who of [0, 1, 1, 0, 0, 1, 1, 0]) {
+    const reading = readings[who];
+    if (reading !== undefined) texts[who]?.push(partOf(reading)?.json() ?? 'none');
+  }
+  const all = textsOf(snapshot.from(0));
+  expect(all).toHaveLength(4);
+  expect(texts).toEqual([all, all]);
+});
+
 test('a snapshot that is no longer kept is read to its end by who is sent it, and what all have been sent of it is freed', async () => {
   const host = await openHost();
   const leaves = Array.from({ length: 3500 }, (_, at) => [`${at}`, 'v'] as const);

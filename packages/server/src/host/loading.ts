@@ -61,7 +61,8 @@ async function* chunksOf(
   }
 }
 
-function soon<T>(clock: Clock, ask: () => Promise<T>): Promise<T> {
+/** What a storage answers in time; else it is late (`timeout`). */
+export function soon<T>(clock: Clock, ask: () => Promise<T>): Promise<T> {
   const late = (): Error => new HoldfastError('timeout', { timeout_ms: ANSWER_MS });
   return inTime(clock, ask, { ms: ANSWER_MS, late });
 }

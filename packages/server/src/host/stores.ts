@@ -2,6 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import { Registry } from '@holdfast/engine/registry';
 import { HoldfastError, RejectedError } from '@holdfast/protocol';
 import type { StoreRow } from '../storage/port.ts';
+import { soon } from './loading.ts';
 import { Patrol } from './patrol.ts';
 import { type HostRoom, StoreHost } from './store-host.ts';
 
@@ -43,7 +44,8 @@ export class Stores {
     this.#registry = new Registry<StoreHost>({
       name: 'authorities',
       load: async (key, _, { signal }) => {
-        const host = await StoreHost.open(room, await this.#row(key), signal);
+        const row = await soon(room.clock, () => this.#row(key));
+        const host = await StoreHost.open(room, row, signal);
         this.#open.add(host);
         return host;
       },

@@ -13,6 +13,7 @@ const id = '00000000-0000-4000-8000-000000000000';
 
 type Slow = {
   readonly clock: VirtualClock;
+  readonly storage: Storage;
   readonly stores: Stores;
   readonly reads: { begun: number; open: number };
   readonly reported: string[];
@@ -51,7 +52,7 @@ async function slowStore(leafMs: number): Promise<Slow> {
     report: (_, error) => void reported.push(String(error)),
     stopped: () => undefined,
   });
-  return { clock, stores, reads, reported };
+  return { clock, storage, stores, reads, reported };
 }
 
 /** Lets time pass, with turns of the event loop in between, as what is read takes them. */
@@ -85,6 +86,20 @@ test('of a storage that does not go on for half a minute the store is read anew,
   expect(await told).toContain('timeout');
   expect(reads.begun).toBe(4);
   expect(reported).toHaveLength(1);
+});
+
+test('of a storage that does not say what the store is, who waits is told, and who asks when it does is given it', async () => {
+  const { clock, storage, stores } = await slowStore(1);
+  const get = storage.stores.get.bind(storage.stores);
+  storage.stores.get = () => new Promise<never>(() => undefined);
+  let told = '';
+  stores.hold(id).catch((error: unknown) => (told = String(error)));
+  await pass(clock, 200_000);
+  expect(told).toContain('timeout');
+  storage.stores.get = get;
+  const hold = stores.hold(id);
+  await pass(clock, 5000);
+  expect((await hold).host.view().tree.size).toBe(CHUNKS);
 });
 
 test('a store that nobody wants any more is read no further', async () => {

@@ -8,7 +8,10 @@ const READ_OPS = 1000;
 const READ_BYTES = 1024 * 1024;
 
 /** As much of a log as is read at one go. */
-export const readLimit = { ops: READ_OPS, bytes: READ_BYTES };
+export const readLimit: { readonly ops: number; readonly bytes: number } = {
+  ops: READ_OPS,
+  bytes: READ_BYTES,
+};
 
 /** The log of one open store: its end from memory, what came before from where it is stored. */
 export class StoreLog {

@@ -1,4 +1,4 @@
-import { forbidden, type Tree } from '@holdfast/engine/data';
+import { eachMap, forbidden, type Tree } from '@holdfast/engine/data';
 import {
   type Entry,
   parseStoreName,
@@ -53,8 +53,8 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
   });
 }
 
-/** The tree stays as it is while it is read: later writes copy what they change. */
-async function* stateOf(tree: Tree, seq: Seq): AsyncGenerator<LoadChunk, void, undefined> {
+/** What a clone begins with. The tree stays as it is while it is read: later writes copy what they change. */
+export async function* stateOf(tree: Tree, seq: Seq): AsyncGenerator<LoadChunk, void, undefined> {
   const leases: Path[] = [];
   let entries: Entry[] = [];
   let passed = 0;
@@ -68,17 +68,26 @@ async function* stateOf(tree: Tree, seq: Seq): AsyncGenerator<LoadChunk, void, u
     await turn();
   }
   yield { seq, entries, maps: [] };
-  const maps = mapsWithout(tree, leases);
-  for (let at = 0; at < maps.length; at += CHUNK_ROWS) {
-    yield { seq, entries: [], maps: maps.slice(at, at + CHUNK_ROWS) };
+  let maps: (readonly [Path, Seq])[] = [];
+  for (const row of eachMap(await without(tree, leases))) {
+    if (row !== null) maps.push(row);
+    if (row !== null && maps.length < CHUNK_ROWS) continue;
+    yield { seq, entries: [], maps };
+    maps = [];
+    await turn();
   }
+  yield { seq, entries: [], maps };
 }
 
 /** Maps keep their revisions; those that held nothing but leases are gone. */
-function mapsWithout(tree: Tree, leases: readonly Path[]): readonly (readonly [Path, Seq])[] {
+async function without(tree: Tree, leases: readonly Path[]): Promise<Tree> {
   const rest = tree.fork();
-  for (const path of leases) rest.remove(path, 0);
-  return rest.maps();
+  for (const [passed, path] of leases.entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- others want their turn
+    if (passed % CHUNK_ROWS === 0) await turn();
+    rest.remove(path, 0);
+  }
+  return rest;
 }
 
 /** `name` in the org of the source, or `org/name` with that org. */

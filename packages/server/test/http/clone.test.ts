@@ -1,5 +1,9 @@
+import { setImmediate as loop } from 'node:timers/promises';
+import { Tree } from '@holdfast/engine/data';
+import { asPath, type Entry } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 
+import { stateOf } from '../../src/http/clone.ts';
 import { type Ask, World } from './world.ts';
 
 const S = (name: string) => `/api/stores/acme/${name}`;
@@ -109,4 +113,30 @@ test('S96 a clone needs its scope, a name in the org, and a principal that no ru
   expect((await clone(bound.ask, { name: 'copy' })).json).toMatchObject({
     reason: 'path_not_allowed',
   });
+});
+
+test('the leases and the maps of a large store are gone through in turns as well as its leaves', async () => {
+  const each = 30_000;
+  const tree = Tree.empty();
+  for (let at = 0; at < each; at += 1) {
+    const revision = at + 1;
+    tree.put(asPath(`jobs/job${at}`), { value: { _type: 'lease' }, type: 'lease', revision });
+    tree.put(asPath(`maps/map${at}/leaf`), { value: at, type: 'integer', revision });
+  }
+  const state = stateOf(tree, each);
+  const left: Entry[] = [];
+  let turns = 0;
+  for (let asked = state.next(); ;) {
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    const chunk = await Promise.race([asked, loop(null)]);
+    if (chunk === null) turns += 1;
+    else if (chunk.done === true) break;
+    else {
+      left.push(...chunk.value.entries);
+      if (chunk.value.entries.length > 0) turns = 0;
+      asked = state.next();
+    }
+  }
+  expect([left.length, tree.size]).toEqual([each, 2 * each]);
+  expect(turns).toBeGreaterThanOrEqual(each / 5000 + (2 * each) / 10_000);
 });

@@ -1,11 +1,6 @@
 import { CommandLedger, type ViewDefinition } from '@holdfast/engine/view';
 import { type Json, RejectedError } from '@holdfast/protocol';
-import {
-  type StreamOp,
-  type ViewFault,
-  type ViewJoin,
-  type ViewLimits,
-} from '@holdfast/protocol/views';
+import type { StreamOp, ViewFault, ViewJoin, ViewLimits } from '@holdfast/protocol/views';
 import { sameGrants } from '../access/index.ts';
 import {
   type Admitted,
@@ -243,8 +238,7 @@ export class Roots {
   }
 
   async #mount(admitted: Admitted, former: Resumable | null): Promise<Subscription | ViewFault> {
-    const { joining, request, view, place, capver4 } = admitted;
-    const { principal, seat } = joining;
+    const { view } = admitted;
     const host = await this.#hostFor(admitted);
     if (!(host instanceof InstanceHost)) return host;
     const asked = this.#admission.confirm(admitted);
@@ -254,18 +248,24 @@ export class Roots {
       if (!isShared(view)) host.end();
       return fault;
     }
+    // What is shared may have ended while somebody was asked: they come to the next.
+    const isLate = asked instanceof Promise && host.ended;
+    if (isLate && isShared(view)) return this.#mount(admitted, former);
+    return this.#enter(admitted, host, former);
+  }
+
+  async #enter(
+    admitted: Admitted,
+    host: InstanceHost,
+    former: Resumable | null,
+  ): Promise<Subscription | ViewFault> {
+    const { joining, request, place, capver4 } = admitted;
+    const { principal, seat, budget } = joining;
     const token = request.resume !== null && capver4 ? this.#tokens.draw() : null;
     this.#lastSubscriber += 1;
+    const number = this.#lastSubscriber;
     const ledger = former?.ledger ?? this.#ledgerOf(request, principal.subject);
-    const subscriber: Subscriber = {
-      number: this.#lastSubscriber,
-      principal,
-      token,
-      capver4,
-      ledger,
-      seat,
-      budget: joining.budget,
-    };
+    const subscriber: Subscriber = { number, principal, token, capver4, ledger, seat, budget };
     if (token !== null) {
       const live = { host, subscriber };
       this.#tokens.set(token, { principal, place, ledger, live, leftAt: null, until: null });

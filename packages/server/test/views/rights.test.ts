@@ -228,3 +228,42 @@ it('who is about to be let in is asked about again for a recheck of what they co
   await server.recheck(slow, 's');
   expect(asked).toBe(2);
 });
+
+it('given a shared view that ends while somebody who comes to it is asked about again, then they come to the next', async () => {
+  let mounts = 0;
+  const [firstAsked, secondAsked] = [deferred<void>(), deferred<void>()];
+  const [first, second] = [deferred<boolean>(), deferred<boolean>()];
+  let asked = 0;
+  const brief = view({
+    name: 'Brief',
+    scope: 'shared',
+    linger: 0,
+    authorize: ({ principal: { subject } }) => {
+      if (subject === 'ada') return true;
+      asked += 1;
+      (asked === 1 ? firstAsked : secondAsked).resolve();
+      return (asked === 1 ? first : second).promise;
+    },
+    mount: () => {
+      mounts += 1;
+    },
+    render: () => ({ mounts }),
+  });
+  const { connect, server } = await world({
+    app: app({ views: [brief] }),
+    authenticate: async ({ token }) => person(token),
+  });
+  const ada = new Root(await connect({ token: 'ada' }), 'Brief', 'b');
+  await ada.join({ module: 'Brief', id: 'b' });
+  const ben = new Root(await connect({ token: 'ben' }), 'Brief', 'b');
+  const joining = ben.join({ module: 'Brief', id: 'b' });
+  await firstAsked.promise;
+  await server.recheck(brief);
+  first.resolve(true);
+  await secondAsked.promise;
+  await ada.ask('phx_leave', {});
+  await expect.poll(() => server.describe().views).toEqual([]);
+  second.resolve(true);
+  expect(await joining).toMatchObject({ status: 'ok' });
+  expect(mounts).toBe(2);
+});

@@ -10,6 +10,7 @@ import type { Clock } from '../host/clock.ts';
 import { inTime } from '../host/in-time.ts';
 import { about } from './about.ts';
 import type { Feed, FeedMessage, Feeds } from './feeds.ts';
+import { isRequest } from './handshake-request.ts';
 import type { Records } from './records.ts';
 import type { Sources } from './sources.ts';
 import { StreamCursor } from './stream-cursor.ts';
@@ -117,8 +118,9 @@ class Desk {
   #timer: unknown = null;
   #rights: unknown = null;
   #order: Promise<void> = Promise.resolve();
-  /** What was heard and has yet to be said. */
+  /** What was heard and has yet to be said; its length where somebody has to say first what of it is shown. */
   #unsaid = 0;
+  #unsaidLength = 0;
   readonly #cursor: StreamCursor;
   #isOver = false;
 
@@ -283,11 +285,17 @@ class Desk {
       this.release();
       return;
     }
+    const isHeldUp = this.#options.project !== undefined;
+    const length = isHeldUp ? JSON.stringify(encodeExact(message)).length : 0;
     this.#unsaid += 1;
+    this.#unsaidLength += length;
+    // Whoever is shown it too slowly comes back, and resumes.
+    if (this.#unsaidLength > QUEUED_BYTES_MAX) this.release();
     this.#order = this.#order
       .then(() => this.#shown(key, message))
       .then((shown) => {
         this.#unsaid -= 1;
+        this.#unsaidLength -= length;
         if (shown !== null) this.#say(key, shown);
       })
       .catch(() => this.release());
@@ -295,6 +303,7 @@ class Desk {
 
   async #shown(key: string, message: News): Promise<News | null> {
     const { project } = this.#options;
+    if (this.#isOver) return null;
     if ('answer' in message) return { answer: await this.#projected(key, message.answer) };
     if (project === undefined) return message;
     const envelope = await project(this.#asked.ctx, key, message.envelope);
@@ -387,14 +396,4 @@ class Desk {
 
 function frame(event: string, data: Json): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n`;
-}
-
-function isRequest(value: unknown): value is HandshakeRequest {
-  if (!isObject(value) || typeof value['key'] !== 'string') return false;
-  const { record, params = {}, client_version: version, incarnation, sequence, view, seed } = value;
-  const isCount =
-    sequence === undefined || (Number.isSafeInteger(sequence) && Number(sequence) >= 0);
-  if (!isObject(params)) return false;
-  const texts = [record, version, incarnation, view, seed, ...Object.values(params)];
-  return isCount && texts.every((each) => each === undefined || typeof each === 'string');
 }

@@ -96,3 +96,17 @@ test('R250 given a reader that turns away, then it is let go without a complaint
   const { body } = await open();
   await expect(body?.cancel()).resolves.toBeUndefined();
 });
+
+test('R250 given a projection that does not end, when more than a MiB is committed meanwhile, then the stream ends', async () => {
+  let isHung = false;
+  const never = new Promise<null>(() => undefined);
+  const { pages, open } = await site({
+    authorize: 'public',
+    project: (_ctx, _key, envelope) => (isHung ? never : envelope),
+  });
+  const events = eventsOf(await open());
+  for (let answers = 0; answers < ids.length + 1; answers += 1) await events();
+  isHung = true;
+  for (const id of ids) await pages.write({ id }, { set: { text: `again ${long}` } });
+  await expect(events()).rejects.toThrow('the stream has ended');
+});

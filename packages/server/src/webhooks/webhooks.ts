@@ -132,18 +132,22 @@ export class Webhooks {
     const body = { event: 'ping', store: store.name, timestamp };
     const answered = await this.#send(row, body, { id: newId(), incarnation: store.incarnation });
     if (answered.error === null) {
-      await this.#inTurn(row.id, () => this.#reactivate(row.id, store));
+      await this.#setting(row.id, () => this.#reactivate(row.id, store));
     }
     return answered;
   }
 
   /** Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. */
   replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
+    return this.#setting(id, () => this.#replay(id, store, after));
+  }
+
+  /** Sets from where a webhook goes on; where that cannot be noted, it goes on from where it was. */
+  #setting<T>(id: string, set: () => Promise<T>): Promise<T> {
     return this.#inTurn(id, async () => {
       try {
-        return await this.#replay(id, store, after);
+        return await set();
       } catch (error) {
-        // It goes on from where it was.
         this.start();
         throw error;
       }
@@ -197,9 +201,16 @@ export class Webhooks {
   }
 
   async #reactivate(id: string, store: StoreRow): Promise<void> {
+    const former = this.#running.get(id)?.courier;
+    const isGivenUp = former !== undefined && former.standing.inactiveReason !== null;
+    if (isGivenUp) {
+      // That may have yet to be noted, which would then be after this.
+      this.#end(id);
+      await former.ended;
+    }
     const { webhooks } = this.#room.storage;
     const row = await webhooks.get(id);
-    if (row === null || row.inactiveReason === null) return;
+    if (row === null || (row.inactiveReason === null && !isGivenUp)) return;
     const standing = { cursor: row.cursor, inactiveReason: null, failures: 0, retryAt: null };
     if (await webhooks.note(id, standing, null)) this.#begin({ ...row, ...standing }, store);
   }

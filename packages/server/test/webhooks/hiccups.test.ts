@@ -54,7 +54,8 @@ test('S108 a webhook whose replay could not be noted goes on from where it was',
   expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3]);
 });
 
-test('S108 a webhook whose fifth failure could not be noted is tried no more, and ends when that can be', async () => {
+/** A webhook whose fifth failure could not be noted yet. */
+async function givenUpUnnoted() {
   const clock = new VirtualClock();
   const storage = memory({ now: clock.wall });
   const site = await Site.open({ clock, storage, log: silent });
@@ -63,24 +64,50 @@ test('S108 a webhook whose fifth failure could not be noted is tried no more, an
   const { id } = await site.hook(there.url);
   const { webhooks } = storage;
   const note = webhooks.note.bind(webhooks);
-  let isFull = true;
-  let refusals = 0;
+  const disk = { isFull: true, refusals: 0 };
   webhooks.note = async (of, standing, delivery) => {
-    if (!isFull || standing.inactiveReason === null) return note(of, standing, delivery);
-    refusals += 1;
+    if (!disk.isFull || standing.inactiveReason === null) return note(of, standing, delivery);
+    disk.refusals += 1;
     throw new Error('the disk is full');
   };
   await site.put(['a', 1]);
   for (const [index, minutes] of [1, 5, 30, 120].entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- one failure after the other
     await expect.poll(() => site.look(id)).toMatchObject({ failure_count: index + 1 });
+    // oxlint-disable-next-line no-await-in-loop -- the same
     await clock.pass(minutes * 60_000);
   }
-  for (const times of [1, 2, 3]) {
-    await expect.poll(() => refusals).toBe(times);
+  await expect.poll(() => disk.refusals).toBe(1);
+  return { clock, webhooks, site, there, id, disk };
+}
+
+test('S108 a webhook whose fifth failure could not be noted is tried no more, and ends when that can be', async () => {
+  const { clock, webhooks, there, id, disk } = await givenUpUnnoted();
+  for (const times of [2, 3]) {
     await clock.pass(5000);
+    await expect.poll(() => disk.refusals).toBe(times);
   }
-  isFull = false;
+  disk.isFull = false;
   await clock.pass(5000);
   await expect.poll(async () => (await webhooks.get(id))?.inactiveReason).toContain('5 attempts');
   expect(there.received).toHaveLength(5);
+});
+
+test('S108 a ping that is answered before the fifth failure could be noted keeps the webhook active', async () => {
+  const { site, there, id, disk } = await givenUpUnnoted();
+  there.react(200);
+  disk.isFull = false;
+  expect((await site.ask('POST', `webhooks/${id}/ping`)).status).toBe(200);
+  await expect.poll(() => site.look(id)).toMatchObject({ active: true, last_delivered_seq: 1 });
+});
+
+test('S108 a webhook that a ping could not make active again, as the disk is full, goes on from where it was', async () => {
+  const { clock, webhooks, site, there, id } = await givenUpUnnoted();
+  there.react(200);
+  const { note } = webhooks;
+  webhooks.note = () => Promise.reject(new Error('the disk is full'));
+  expect((await site.ask('POST', `webhooks/${id}/ping`)).status).toBe(500);
+  webhooks.note = note;
+  await clock.pass(5000);
+  await expect.poll(() => site.look(id)).toMatchObject({ active: true, last_delivered_seq: 1 });
 });

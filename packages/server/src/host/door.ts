@@ -13,6 +13,8 @@ type OpenStore = Pick<
   StoreHost,
   'view' | 'valueAt' | 'row' | 'standing' | 'read' | 'follow' | 'archived'
 > & {
+  /** How many leaves of the committed state are leases, those that have ended included. */
+  readonly leases: number;
   /** Commits the request, or tells why not. */
   write(request: LoneRequest): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
@@ -55,6 +57,9 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       row: host.row,
       get archived() {
         return host.archived;
+      },
+      get leases() {
+        return host.leaseAlarm.standing;
       },
       view: () => host.view(),
       valueAt: (path) => host.valueAt(path),

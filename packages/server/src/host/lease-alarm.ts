@@ -17,6 +17,7 @@ export class LeaseAlarm {
   readonly #deadlines = new LeaseDeadlines();
   readonly #listeners = new Set<(lease: ExpiredLease) => void>();
   #timer: unknown = null;
+  #standing = 0;
   #setFor = Infinity;
 
   constructor(clock: Clock, instant: () => Instant) {
@@ -24,12 +25,22 @@ export class LeaseAlarm {
     this.#instant = instant;
   }
 
-  load(entries: Iterable<Entry>): void {
-    this.#deadlines.load(entries, this.#instant());
+  /** How many leases the store has, those that have ended included: they stay until something takes their place. */
+  get standing(): number {
+    return this.#standing;
+  }
+
+  load(leases: readonly Entry[]): void {
+    this.#standing += leases.length;
+    this.#deadlines.load(leases, this.#instant());
     this.#set();
   }
 
   follow(ops: readonly LoggedOp[]): void {
+    for (const { op, removed } of ops) {
+      this.#standing -= removed.filter(({ type }) => type === 'lease').length;
+      if (op === 'lease' || op === 'renew') this.#standing += 1;
+    }
     this.#deadlines.follow(ops, this.#instant());
     this.#set();
   }

@@ -81,6 +81,8 @@ export type OpenStore = {
   readonly row: StoreRow;
   /** Whether it takes no more writes, also since it is held open. */
   readonly archived: boolean;
+  /** How many leaves of the committed state are leases, those that have ended included. */
+  readonly leases: number;
   /** A root of the committed state that stays as it is. */
   view(): { readonly tree: Tree; readonly seq: Seq };
   /** What is committed at a path. */

@@ -25,6 +25,7 @@ function world() {
   const store: OpenStore = {
     row,
     archived: false,
+    leases: 0,
     view: () => ({ tree, seq: 0 }),
     valueAt: (at) => tree.read(at)?.value,
     standing: unused,

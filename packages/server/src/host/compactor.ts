@@ -24,7 +24,7 @@ export const defaultRetention: LogRetention = { ms: 30 * 86_400_000, ops: 10_000
 
 type CompactorRoom = {
   readonly storage: Storage;
-  readonly stores: Stores;
+  readonly stores: Pick<Stores, 'peek'>;
   readonly clock: Clock;
   readonly meters: Meters;
   readonly report: (what: string, error: unknown) => void;
@@ -52,7 +52,7 @@ const FIRST_MS = 30_000;
 const INTERVAL_MS = 10 * 60_000;
 /**
  * Rows per transaction: writes wait for one such step at most (stores.md §13.1.2). So few cost less than a commit of the
- * writers does; where the log grows faster, a step takes twice what came since the one before, so that it keeps up.
+ * writers does; where the log grows faster, steps take twice what came meanwhile, so that it keeps up.
  */
 const STEP = 64;
 const LARGEST_STEP = 1000;
@@ -61,19 +61,34 @@ const STEP_BYTES = 4 * 1024 * 1024;
 /** How much longer than a step the rest after it is. */
 const RESTS = 3;
 const STORES_PER_PAGE = 100;
+/** Of a store in a row; then others have their turn. */
+const STEPS_PER_TURN = 16;
+const OWED_MAX = STEPS_PER_TURN * LARGEST_STEP;
 /** How much longer an op stays for webhooks that have not come so far. */
 const WEBHOOK_GRACE_MS = 7 * 86_400_000;
 
-/** Forgets the ops that are old enough, a few at a time, in the background. */
+/** A store whose log is being compacted. */
+type Work = {
+  readonly row: StoreRow;
+  /** The first op that it retained at the last look. */
+  oldest: Seq;
+  /** Its head at the last look; null before the first. */
+  head: Seq | null;
+  /** Twice what came since the first look, less what was forgotten since. */
+  owed: number;
+};
+
+/**
+ * Forgets the ops that are old enough, a few at a time, in the background. Stores take turns: one that has millions to forget
+ * takes hours, in which the logs of all others would grow.
+ */
 export class Compactor {
   readonly #room: CompactorRoom;
   readonly #retention: Retention;
   #timer: unknown = null;
   #stopped = false;
-  /** The first op that the store in hand retained at the last look. */
-  #oldest: Seq = 0;
-  /** Its head at the last look; null before the first. */
-  #head: Seq | null = null;
+  /** The stores that had more to forget when their turn was over. */
+  readonly #behind = new Map<string, Work>();
 
   constructor(room: CompactorRoom, retention: Retention) {
     this.#room = room;
@@ -91,8 +106,18 @@ export class Compactor {
   }
 
   async #sweep(): Promise<void> {
+    const { clock } = this.#room;
+    const due = clock.now() + INTERVAL_MS;
     await this.#all().catch((error: unknown) => this.#failed(error));
-    if (!this.#stopped) this.#arm(INTERVAL_MS);
+    while (!this.#stopped && clock.now() < due) {
+      // Who has had a turn comes last.
+      const [first] = this.#behind.values();
+      if (first === undefined) break;
+      // oxlint-disable-next-line no-await-in-loop -- one store at a time, for the disk is everyone's
+      await this.#takeTurn(first.row);
+    }
+    // Others may be behind by now as well.
+    if (!this.#stopped) this.#arm(this.#behind.size > 0 ? 0 : INTERVAL_MS);
   }
 
   async #all(): Promise<void> {
@@ -101,7 +126,7 @@ export class Compactor {
     while (page.length > 0 && !this.#stopped) {
       for (const row of page) {
         // oxlint-disable-next-line no-await-in-loop -- one store at a time, for the disk is everyone's
-        await this.#tryToCompact(row);
+        await this.#takeTurn(row);
       }
       const last = page.at(-1);
       if (last === undefined || page.length < STORES_PER_PAGE) return;
@@ -114,10 +139,14 @@ export class Compactor {
   }
 
   /** A store whose log is damaged is no reason to keep that of all others for ever. */
-  async #tryToCompact({ id, name }: StoreRow): Promise<void> {
+  async #takeTurn(row: StoreRow): Promise<void> {
+    const { id, name } = row;
+    const work = this.#behind.get(id) ?? { row, oldest: 0, head: null, owed: 0 };
+    this.#behind.delete(id);
     try {
       const { of, ...all } = this.#retention;
-      await this.#compact(id, figuresOf(of?.(name) ?? {}, all));
+      const isDone = await this.#compact(work, figuresOf(of?.(name) ?? {}, all));
+      if (!isDone) this.#behind.set(id, work);
     } catch (error) {
       this.#failed(new Error(`The log of ${name} could not be compacted.`, { cause: error }));
     }
@@ -127,24 +156,27 @@ export class Compactor {
     if (!this.#stopped) this.#room.report('compaction failed', error);
   }
 
-  async #compact(store: string, retention: LogRetention): Promise<void> {
+  /** Forgets what one turn is enough for; whether that was all. */
+  async #compact(work: Work, retention: LogRetention): Promise<boolean> {
     const { storage, stores, clock, meters } = this.#room;
-    let forgot = false;
-    this.#head = null;
-    for (let through = await this.#next(store, retention); through !== null && !this.#stopped;) {
+    const { id } = work.row;
+    let steps = 0;
+    let through = await this.#next(work, retention);
+    for (; through !== null && steps < STEPS_PER_TURN && !this.#stopped; steps += 1) {
       const since = clock.now();
       // oxlint-disable-next-line no-await-in-loop -- step by step
-      const oldest = await storage.compact(store, through, LARGEST_STEP);
+      const oldest = await storage.compact(id, through, LARGEST_STEP);
       const took = clock.now() - since;
       meters.compactionTime.observeMs(took);
-      meters.compactedOps.add(oldest - this.#oldest);
-      forgot = true;
+      meters.compactedOps.add(oldest - work.oldest);
+      work.owed = Math.max(0, work.owed - (oldest - work.oldest));
       // oxlint-disable-next-line no-await-in-loop -- writes come first
       await this.#rest(took);
       // oxlint-disable-next-line no-await-in-loop -- step by step
-      through = await this.#next(store, retention);
+      through = await this.#next(work, retention);
     }
-    if (forgot) await stores.peek(store)?.refresh();
+    if (steps > 0) await stores.peek(id)?.refresh();
+    return through === null;
   }
 
   /** Leaves the disk to the writers for some multiple of the time that it was taken. */
@@ -154,15 +186,16 @@ export class Compactor {
   }
 
   /** The last op of the next step; null where nothing is old enough. */
-  async #next(store: string, retention: LogRetention): Promise<Seq | null> {
+  async #next(work: Work, retention: LogRetention): Promise<Seq | null> {
     const { storage } = this.#room;
+    const store = work.row.id;
     const standing = await storage.open(store);
     if (standing === null) return null;
     const { head, oldestSeq } = standing;
-    this.#oldest = oldestSeq;
-    const grown = head - (this.#head ?? head);
-    this.#head = head;
-    const step = Math.min(LARGEST_STEP, Math.max(STEP, 2 * grown));
+    work.owed = Math.min(OWED_MAX, work.owed + 2 * (head - (work.head ?? head)));
+    work.oldest = oldestSeq;
+    work.head = head;
+    const step = Math.min(LARGEST_STEP, Math.max(STEP, work.owed));
     const most = head - retention.ops;
     if (oldestSeq > most) return null;
     const before = storage.now() - retention.ms;

@@ -140,7 +140,7 @@ export class Sources {
     let isAnswered = false;
     const release = live.join((message) => (isAnswered ? hear(message) : undefined));
     request.signal.addEventListener('abort', release, { once: true });
-    await live.seeded;
+    await live.seeded(request.signal);
     request.signal.removeEventListener('abort', release);
     const kept = live;
     const answer: Feed['answer'] = (asking) => {
@@ -229,8 +229,8 @@ class LiveSource {
   readonly #listeners = new Set<(message: FeedMessage) => void>();
   readonly #abort = new AbortController();
   readonly #unlisten: (() => void)[] = [];
-  /** Resolves after the first run. */
-  readonly seeded: Promise<void>;
+  /** Those who wait for the first run; null: it is over. */
+  #waiting: Set<() => void> | null = new Set();
   #value: { readonly json: Json; readonly native: unknown } | null = null;
   #sequence = 0;
   #isRunning = false;
@@ -244,7 +244,7 @@ class LiveSource {
     this.name = of.declared.def.name;
     this.opener = of.opener;
     this.#incarnation = room.newId();
-    this.seeded = this.#begin();
+    void this.#begin();
   }
 
   /** Armed before the first run, so that nothing is missed. */
@@ -254,6 +254,28 @@ class LiveSource {
     const keys = policy.on ?? [];
     await Promise.all(keys.map((key) => this.#listenTo(key)));
     await this.#run();
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const go of waiting) go();
+  }
+
+  /** Resolves after the first run, or where there is none any more, or who waits for it leaves. */
+  seeded(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const go = (): void => {
+        this.#waiting?.delete(go);
+        signal.removeEventListener('abort', go);
+        resolve();
+      };
+      if (this.#waiting === null) return go();
+      this.#waiting.add(go);
+      signal.addEventListener('abort', go, { once: true });
+      return undefined;
+    });
   }
 
   /** One that cannot be listened to is told of, and keeps none of the others away. */
@@ -306,6 +328,7 @@ class LiveSource {
     this.#room.clock.clearTimeout(this.#linger);
     for (const end of this.#unlisten) end();
     this.#of.end();
+    this.#goOn();
   }
 
   async #run(): Promise<void> {

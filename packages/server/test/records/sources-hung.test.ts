@@ -28,9 +28,10 @@ test('R247 given a source whose first run does not end, when all who ask for it 
     return GET(new Request(url, { signal }), { principal: { subject: 'eve' }, now: 0 });
   };
   const first = new AbortController();
-  void ask(first.signal);
+  const asked = ask(first.signal);
   await expect.poll(() => runs.map(({ aborted }) => aborted)).toEqual([false]);
   first.abort();
+  expect((await asked).status).toBe(499);
   await clock.pass(30_000);
   expect(runs.map(({ aborted }) => aborted)).toEqual([true]);
   const second = new AbortController();
@@ -38,4 +39,22 @@ test('R247 given a source whose first run does not end, when all who ask for it 
   const { value } = (await reader?.read()) ?? {};
   expect(new TextDecoder().decode(value)).toContain('"total":7');
   second.abort();
+});
+
+test('R247 given a source whose first run does not end, when the server closes, then who waits for it is let go', async () => {
+  const { server } = await world();
+  let isRunning = false;
+  server.source(Sum, {
+    policy: { once: true },
+    run: () => {
+      isRunning = true;
+      return new Promise<never>(() => undefined);
+    },
+  });
+  const { GET } = server.syncHandler({ authorize: 'public', heartbeat: 1e9 });
+  const url = `http://x/api/records?key=${encodeURIComponent(Sum.key({ a: 7 }))}`;
+  const asked = GET(new Request(url), { principal: { subject: 'eve' }, now: 0 });
+  await expect.poll(() => isRunning).toBe(true);
+  await server.close();
+  expect((await asked).status).toBe(499);
 });

@@ -1,11 +1,12 @@
 import { Consult } from '../data/index.ts';
 import type { Draft } from './draft.ts';
+import { leavesAt } from './effort.ts';
 import type { Pending } from './pending.ts';
 import { takeTurn } from './turn.ts';
 import type { AuthorityEffect } from './types.ts';
 import type { Work } from './work.ts';
 
-/** Ops and leaves per append, more only for one request. */
+/** Ops and leaves per append, and leaves that are looked through for nothing; more only for one request. */
 const batchSizeMax = 20_000;
 
 /**
@@ -19,14 +20,17 @@ export function takeTurns(
 ): { readonly taken: number; readonly consults: readonly AuthorityEffect[] } {
   const consults: AuthorityEffect[] = [];
   let taken = 0;
+  let inVain = 0;
   for (const work of works) {
-    if (draft.size >= batchSizeMax) break;
+    if (draft.size + inVain >= batchSizeMax) break;
     taken++;
     if (pending.isHeldUp(work)) {
       pending.park(work, { isAsked: false });
       continue;
     }
+    const { length } = draft.ops;
     const outcome = takeTurn(work, draft.at.now, draft);
+    if (draft.ops.length === length) inVain += leavesAt(draft.tree, work.submission.request);
     if (outcome instanceof Consult) {
       work.consults++;
       pending.park(work, { isAsked: true });

@@ -1,5 +1,7 @@
+import { type Asked, targets, type Tree } from '../data/index.ts';
 import {
   isPlainObject,
+  isRefusal,
   type Json,
   type Limits,
   type Refusal,
@@ -54,4 +56,16 @@ function leavesIn(value: Json): number {
   let leaves = 0;
   for (const child of children) leaves += leavesIn(child);
   return Math.max(1, leaves);
+}
+
+/** How many leaves there are where a request would write: as many may be looked at before it is refused. */
+export function leavesAt(tree: Tree, request: Asked | Refusal): number {
+  if (isRefusal(request)) return 0;
+  const { op } = request;
+  if (op === 'transact') {
+    return request.ops.reduce((leaves, each) => leaves + leavesAt(tree, each), 0);
+  }
+  // How long these take is not told by that.
+  if (op === 'import' || op === 'migrate' || op === 'mutate' || op === 'rollback') return 0;
+  return targets(request).reduce((leaves, path) => leaves + tree.count(path), 0);
 }

@@ -1,7 +1,7 @@
 import type { Gate } from '@holdfast/engine/data';
 import { asPath, defaultLimits, type Write } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { Desk, reasonOf, set, transact } from './desk.ts';
+import { Desk, lease, reasonOf, remove, set, transact } from './desk.ts';
 
 const caller = { principal: { subject: 'eve' }, isExempt: false, veil: null };
 const leaves = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`f${at}`, at]));
@@ -44,4 +44,26 @@ test('what the mutations of a transaction write counts as what its other ops do'
   };
   expect(ask(5)).toMatchObject({ code: 'too_many_leaves', details: { op_index: 4 } });
   expect(reasonOf(ask(4))).toBeNull();
+});
+
+test('requests that are refused after a look through many leaves are not decided at one go', () => {
+  const desk = new Desk();
+  for (let group = 0; group < 3; group += 1) desk.ask(set(`r/${group}`, leaves));
+  desk.ask(lease('r/lease'));
+  const ways = [remove('r'), transact([remove('r/0'), remove('r')]), set('r', 1)];
+  const tickets = ways.map((each) => desk.submit(each));
+  tickets.push(desk.submit(set('small', 1)));
+  const refused = tickets.map((ticket) => {
+    const effects = desk.step({ type: 'flush' });
+    return [effects.map(({ type }) => type), desk.replies.has(ticket)];
+  });
+  const one = [['reply', 'collect'], true];
+  expect(refused).toEqual([one, one, one, [['append'], false]]);
+  desk.stored();
+  expect(tickets.map((ticket) => reasonOf(desk.reply(ticket)))).toEqual([
+    'held',
+    'held',
+    'held',
+    null,
+  ]);
 });

@@ -76,9 +76,10 @@ export class TabCache {
     this.#reign = null;
   }
 
-  /** A request of another tab is in our outbox. */
+  /** A request of another tab is in our outbox, and that tab keeps it, or has left it to whoever leads next. */
   relayed(opId: OpId): void {
     this.#relayed.add(opId);
+    this.#inherited.delete(opId);
   }
 
   async #load(store: StoreName): Promise<CachedStore | null> {

@@ -38,7 +38,11 @@ export class RelayedWrites {
 
   /** Another tab leads, and decides what is asked of it: whatever those were told there, we do not send it once more. */
   resign(): void {
-    for (const opId of this.#others) this.#ports.store()?.cancel(opId, true);
+    for (const opId of this.#others) {
+      // What a tab that is gone has left we had for our own meanwhile: it stays in the cache for whoever leads next.
+      this.#ports.relayed(opId);
+      this.#ports.store()?.cancel(opId, true);
+    }
   }
 
   push(from: FollowerChannel, push: Push, answer: Answer): void {

@@ -104,6 +104,30 @@ test('G71 what a leading tab had to send for another when it was frozen, and the
   expect(a.store.outbox.list()).toEqual([]);
 });
 
+test('G71 what a tab that is gone has left, and a leading one has taken on and not sent when it is frozen, the next one sends', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  let looks = 0;
+  // It looks at once for tabs that are gone, and again and again.
+  const setTimeoutOf: ClientEnv['setTimeout'] = (run, ms) => {
+    if (ms !== 2000) return setTimeout(run, ms);
+    looks += 1;
+    return setTimeout(run, 5);
+  };
+  const a = await ready(freezable(profile, { env: { setTimeout: setTimeoutOf } }));
+  const [b, c] = [await ready(freezable(profile)), await ready(freezable(profile))];
+  a.valve.holdIn();
+  a.valve.holdOut();
+  await b.store.put('left', 1).durable;
+  await expect.poll(() => a.store.outbox.list()).toHaveLength(1);
+  await b.client.close();
+  const seen = looks;
+  await expect.poll(() => looks).toBeGreaterThan(seen + 3);
+  a.freeze(true);
+  await c.store.put('own', 1).committed;
+  await expect.poll(() => c.store.get('left')).toBe(1);
+});
+
 test('a client that has given up does not stand for the lead because its tab thaws', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);

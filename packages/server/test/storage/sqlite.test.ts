@@ -1,15 +1,35 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setImmediate as loop } from 'node:timers/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { DatabaseSync } from 'node:sqlite';
 import { asStoreName } from '@holdfast/protocol';
 import { storageConformance } from '@holdfast/server/storage/conformance';
 import { sqlite } from '@holdfast/server/storage/sqlite';
+import type { TokenRow } from '../../src/storage/port.ts';
 import { batchOf, op } from '../../src/storage/conformance/subject.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const token: TokenRow = {
+  id: 'one',
+  hash: 'a',
+  last4: '1234',
+  name: 'one',
+  org: 'acme',
+  creator: null,
+  scopes: ['entries:read'],
+  storeAccess: { mode: 'all' },
+  pathRules: null,
+  presence: null,
+  limits: null,
+  insertedAt: 0,
+  expiresAt: null,
+  revokedAt: null,
+  lastUsedAt: null,
+};
 
 describe('the SQLite driver keeps the law of storage', () => {
   let directory = root;
@@ -33,6 +53,26 @@ test('the SQLite driver writes nothing where a store is there already, so that w
   const before = written();
   expect(await storage.stores.create({ ...made, id: 'second' })).toBeNull();
   expect(written()).toBe(before);
+  await storage.close();
+});
+
+test('the SQLite driver lists the many tokens of an org in turns, oldest first, and those of the same moment by id', async () => {
+  const directory = join(root, 'many tokens');
+  const storage = sqlite({ directory });
+  const ids = Array.from({ length: 5000 }, (_, at) => String(at).padStart(4, '0'));
+  const make = (id: string, org: string): Promise<boolean> =>
+    storage.tokens.create({ ...token, id, hash: id, org, insertedAt: Math.floor(Number(id) / 7) });
+  await Promise.all(ids.toReversed().map((id) => make(id, 'acme')));
+  await make('9999', 'acme-2');
+  let listed: readonly string[] | null = null;
+  const listing = storage.tokens.list('acme').then((rows) => rows.map(({ id }) => id));
+  let turns = 0;
+  for (; listed === null; turns += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- turn by turn
+    listed = await Promise.race([listing, loop(null)]);
+  }
+  expect(listed).toEqual(ids);
+  expect(turns).toBeGreaterThanOrEqual(5);
   await storage.close();
 });
 

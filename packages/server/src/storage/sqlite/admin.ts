@@ -2,12 +2,14 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import type { EpochMs, StoreName } from '@holdfast/protocol';
 import { tokenGraceMs } from '../batch.ts';
 import type { LoadChunk, NewStore, StoreRow, StoreTable, TokenRow, TokenTable } from '../port.ts';
+import { turn } from '../turn.ts';
 import type { Desk } from './desk.ts';
 import { Seeder } from './seeder.ts';
 import { prepareAll } from './statements.ts';
 
 const minuteMs = 60_000;
 const prunedTokens = 16;
+const tokensPerTurn = 1000;
 
 /** The table of stores. */
 export class SqliteStores implements StoreTable {
@@ -123,7 +125,8 @@ export class SqliteTokens implements TokenTable {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       get: 'SELECT * FROM tokens WHERE id = ?',
       find: 'SELECT * FROM tokens WHERE hash = ?',
-      list: 'SELECT * FROM tokens WHERE org = ? ORDER BY inserted_at, id',
+      list: `SELECT * FROM tokens WHERE org = ? AND (inserted_at, id) > (?, ?)
+        ORDER BY inserted_at, id LIMIT ${tokensPerTurn}`,
       orgs: 'SELECT DISTINCT org FROM tokens ORDER BY org',
       revoke: 'UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?',
       touch: 'UPDATE tokens SET last_used_at = ? WHERE id = ?',
@@ -167,7 +170,15 @@ export class SqliteTokens implements TokenTable {
   }
 
   async list(org: string): Promise<readonly TokenRow[]> {
-    return this.#rows(this.#sql.list, org);
+    const found: TokenRow[] = [];
+    for (let page = this.#rows(this.#sql.list, org, Number.MIN_SAFE_INTEGER, ''); ;) {
+      found.push(...page);
+      const last = page.at(-1);
+      if (last === undefined || page.length < tokensPerTurn) return found;
+      // oxlint-disable-next-line no-await-in-loop -- others want their turn
+      await turn();
+      page = this.#rows(this.#sql.list, org, last.insertedAt, last.id);
+    }
   }
 
   async orgs(): Promise<readonly string[]> {
@@ -189,8 +200,8 @@ export class SqliteTokens implements TokenTable {
     return this.#rows(statement, key)[0] ?? null;
   }
 
-  #rows(statement: StatementSync, key: string): TokenRow[] {
+  #rows(statement: StatementSync, ...args: SQLInputValue[]): TokenRow[] {
     const { commits, rows } = this.#desk;
-    return commits.read(() => statement.all(key).map((row) => rows.token(row)));
+    return commits.read(() => statement.all(...args).map((row) => rows.token(row)));
   }
 }

@@ -10,6 +10,7 @@ import {
   type Refusal,
   refuse,
   RejectedError,
+  type Seq,
 } from '@holdfast/protocol';
 import { explain, grantsUnder, type Principal, readAsked } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
@@ -70,7 +71,7 @@ function figuresFor(
   { readable, looker }: { readonly readable: Scope | null; readonly looker: Looker },
 ): Promise<StoreFigures> {
   return readable === null || readable.isWhole
-    ? figuresOf(room.storage, host)
+    ? figuresOf(room.storage, host, looker)
     : visibleFigures(room, host, { readable, looker });
 }
 
@@ -103,7 +104,9 @@ type RecentOp = {
   readonly inserted_at: string;
 };
 
-async function figuresOf(storage: Storage, host: StoreHost): Promise<StoreFigures> {
+async function figuresOf(storage: Storage, host: StoreHost, looker: Looker): Promise<StoreFigures> {
+  const bytes = await fileBytes(storage, host);
+  await looker.rest();
   const head = await storage.open(host.row.id);
   const oldestSeq = head?.oldestSeq ?? 1;
   const recent = await recentOps(host);
@@ -111,7 +114,7 @@ async function figuresOf(storage: Storage, host: StoreHost): Promise<StoreFigure
     current_seq: host.head,
     entry_count: host.describe().leaves,
     op_count: host.head - oldestSeq + 1,
-    file_storage_bytes: await storage.files.usage(host.row.id),
+    file_storage_bytes: bytes,
     db_size_bytes: await storage.size(),
     latest_snapshot_seq: oldestSeq === 1 ? null : oldestSeq - 1,
     latest_snapshot_at: null,
@@ -119,6 +122,21 @@ async function figuresOf(storage: Storage, host: StoreHost): Promise<StoreFigure
     incarnation: host.row.incarnation,
     oldest_seq: oldestSeq,
   };
+}
+
+/** What was counted last, and of which state. */
+const counted = new WeakMap<StoreHost, { readonly seq: Seq; readonly bytes: Promise<number> }>();
+
+/** What the files of a store come to: of each state all who ask wait for one count, which takes long where there are many. */
+function fileBytes(storage: Storage, host: StoreHost): Promise<number> {
+  const { head: seq } = host;
+  const known = counted.get(host);
+  if (known?.seq === seq) return known.bytes;
+  const bytes = storage.files.usage(host.row.id);
+  counted.set(host, { seq, bytes });
+  // Who asks next counts anew.
+  bytes.catch(() => counted.delete(host));
+  return bytes;
 }
 
 /** The last few ops, newest first, from memory as far as they are there: they may be large, and little of them is told. */
@@ -144,7 +162,7 @@ async function visibleFigures(
   host: StoreHost,
   { readable, looker }: { readonly readable: Scope; readonly looker: Looker },
 ): Promise<StoreFigures> {
-  const whole = await figuresOf(room.storage, host);
+  const whole = await figuresOf(room.storage, host, looker);
   const from = Math.max(host.head - OPS_COUNTED, whole.oldest_seq - 1);
   const seen: RecentOp[] = [];
   let count = 0;

@@ -1,3 +1,4 @@
+import { memory } from '@holdfast/server/storage/memory';
 import { expect, test } from 'vitest';
 
 import { Rates } from '../../src/access/rates.ts';
@@ -84,12 +85,12 @@ test('S67 a rollback that is refused for its rate blocks nothing, and passes whe
   expect((await back()).response).toEqual({ store_seq: 5 });
 });
 
-/** A clock by which whatever takes any time at all takes ten milliseconds. */
-function slowClock() {
+/** A clock by which whatever takes any time at all takes so many milliseconds. */
+function slowClock(stepMs = 10) {
   const clock = new VirtualClock();
   let ahead = 0;
   return {
-    now: () => clock.now() + (ahead += 10),
+    now: () => clock.now() + (ahead += stepMs),
     wall: () => clock.wall(),
     setTimeout: (run: () => void, ms: number) => clock.setTimeout(run, ms),
     clearTimeout: (timer: unknown) => clock.clearTimeout(timer),
@@ -135,6 +136,33 @@ test('status tells who may read a part that the server has looked for long enoug
     told.push(status === 'ok' ? response['entry_count'] : response['reason']);
   }
   expect([told[0], told.at(-1)]).toEqual([1001, 'rate_limited']);
+});
+
+test('the files of a store are counted for status once for each state, and that is paid for (§7.5, §12.2)', async () => {
+  const clock = slowClock(0);
+  const storage = memory({ now: clock.wall });
+  let counts = 0;
+  storage.files.usage = async () => {
+    counts += 1;
+    clock.pass(50);
+    return counts;
+  };
+  const looks = { look_ms_per_minute: 600, look_burst_ms: 200 };
+  const here = await world({ clock, storage, rates: looks });
+  const peer = await here.joined();
+  const refs = Array.from({ length: 10 }, () => peer.push(topic, 'status', {}));
+  for (const { response } of await inOrder(refs, (ref) => peer.reply(ref))) {
+    expect(response).toMatchObject({ file_storage_bytes: 1 });
+  }
+  const told: unknown[] = [];
+  for (let each = 1; each < 8; each += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await put(peer, 'a', each);
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const { status, response } = await peer.ask(topic, 'status', {});
+    told.push(status === 'ok' ? response['file_storage_bytes'] : response['reason']);
+  }
+  expect([told[0], told.at(-1)]).toEqual([2, 'rate_limited']);
 });
 
 test('joins beyond their rate are told when to come again', async () => {

@@ -146,7 +146,9 @@ async function seek<T extends Json>(
     if (connection === 'failed' && error !== undefined) throw error;
     return { value: await outing.compute(outing.signal), how: 'uncoordinated' };
   }
-  await landing(outing, { ...patience, expiresAt: Number(lease.details['expires_at']) });
+  // Who may not read the lock is not told when it ends.
+  const expiresAt = Number(lease.details['expires_at'] ?? env.wall() + outing.ttl);
+  await landing(outing, { ...patience, expiresAt });
   return null;
 }
 

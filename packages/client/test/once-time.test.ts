@@ -2,6 +2,7 @@ import { deferred } from '@holdfast/engine/registry';
 import type { Store } from '@holdfast/client';
 import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { principals } from '../../server/test/conversation/principals.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -140,5 +141,39 @@ describe('a single flight', () => {
     await late;
     await clock.pass(4000);
     expect(await b.once('report', async () => 2)).toEqual({ how: 'computed', value: 2 });
+  });
+
+  it('S51 who may take the lock and not read it asks for it again after its own ttl, and no sooner (P57)', async () => {
+    await world[Symbol.asyncDispose]();
+    const pathRules = [
+      { pattern: 'report/**', allow: ['read', 'write'] as const },
+      { pattern: '_dust:sf/**', allow: ['write'] as const },
+    ];
+    world = await openWorld(principals({ blind: { orgs: ['acme'], pathRules } }), { clock });
+    const waits: number[] = [];
+    const setTimeout = (run: () => void, ms: number): unknown => {
+      waits.push(ms);
+      return clock.setTimeout(run, ms);
+    };
+    const valve = new Valve();
+    const waiter = await world.store({ token: 'blind', link: valve, env: { setTimeout } });
+    const holder = await world.store();
+    const computed = deferred<string>();
+    const first = holder.once('report', () => computed.promise, { ttl: 30_000 });
+    await expect.poll(() => holder.entry(lock)?.type).toBe('lease');
+    const flight = waiter.once('report', other, { ttl: 9000 });
+    await expect.poll(() => isTold(valve)).toBe(true);
+    await clock.pass(8999);
+    await holder.put('meanwhile', true).committed;
+    expect(waits.filter((ms) => Number.isNaN(ms))).toEqual([]);
+    const asked = (): number => valve.sent.join().split('"lease"').length - 1;
+    expect(asked()).toBe(1);
+    await clock.pass(1);
+    await expect.poll(asked).toBe(2);
+    computed.resolve('slow');
+    expect([await first, await flight]).toEqual([
+      { how: 'computed', value: 'slow' },
+      { how: 'awaited', value: 'slow' },
+    ]);
   });
 });

@@ -54,7 +54,7 @@ export async function backUp(options: BackUpOptions): Promise<BackupReport> {
     await syncDirectory(to);
     return report;
   } catch (error) {
-    const beside = ['', '-wal', '-shm'].map((ending) => `${databaseName}${ending}`);
+    const beside = ['', '-wal', '-shm', '-journal'].map((ending) => `${databaseName}${ending}`);
     const names = [manifestName, ...beside, 'files'];
     await Promise.all(names.map((name) => rm(join(to, name), { recursive: true, force: true })));
     throw damageIn(from, failureAt(to, error));

@@ -29,17 +29,23 @@ import {
   type StoreHead,
   type StoreRow,
 } from './port.ts';
+import { type Clocks, settledClock } from './settled.ts';
 
 /** How to keep stores in memory. */
 export type MemoryOptions = {
   readonly retention?: Partial<Retention>;
-  /** The wall clock; the system's by default. */
+  /**
+   * The wall clock; the system's by default, of which a jump ahead makes nothing old that is kept for a time (such as the
+   * answers by which repeats are known) until it has stood for a day.
+   */
   readonly now?: () => EpochMs;
 };
 
 /** Keeps everything in this process and nothing beyond it: for tests and for data that may be lost. */
 export function memory(options: MemoryOptions = {}): Storage {
-  return new MemoryStorage(retentionOf(options.retention), options.now ?? Date.now);
+  const { now = Date.now } = options;
+  const settled = options.now ?? settledClock(Date.now);
+  return new MemoryStorage(retentionOf(options.retention), { now, settled });
 }
 
 const chunkRows = 1000;
@@ -67,14 +73,17 @@ class MemoryStorage implements Storage {
   readonly files: MemoryFiles;
   readonly webhooks: MemoryWebhooks;
   readonly audit: MemoryAudit = new MemoryAudit();
-  readonly keys: MemoryKeys = new MemoryKeys();
+  readonly keys: MemoryKeys;
   readonly now: () => EpochMs;
   readonly #retention: Retention;
+  readonly #settled: () => EpochMs;
   readonly #shelves = new Map<string, Shelf>();
   #closed = false;
 
-  constructor(retention: Retention, now: () => EpochMs) {
+  constructor(retention: Retention, clocks: Clocks) {
     this.#retention = retention;
+    const { now } = clocks;
+    this.#settled = clocks.settled;
     this.now = now;
     this.stores = new MemoryStores(now, {
       created: (store: StoreRow, state: readonly LoadChunk[]) => this.#stock(store.id, state),
@@ -85,8 +94,9 @@ class MemoryStorage implements Storage {
       },
     });
     this.tokens = new MemoryTokens();
-    this.devices = new MemoryDevices(now, retention);
-    this.files = new MemoryFiles(now, (id) => this.stores.get(id));
+    this.devices = new MemoryDevices(clocks, retention);
+    this.keys = new MemoryKeys(clocks);
+    this.files = new MemoryFiles(clocks, (id) => this.stores.get(id));
     this.webhooks = new MemoryWebhooks(now, (id) => this.#shelves.get(id)?.head ?? null);
   }
 
@@ -221,16 +231,17 @@ class MemoryStorage implements Storage {
       }
       shelf.markers.set(op.path, { seq: op.seq, at });
     }
+    const old = this.#settled() - this.#retention.resyncMs;
     let left = pruneLimit(ops.length);
     for (const [path, marker] of shelf.markers) {
-      if (left === 0 || marker.at >= at - this.#retention.resyncMs) break;
+      if (left === 0 || marker.at >= old) break;
       shelf.markers.delete(path);
       left -= 1;
     }
   }
 
   #pruneAnswers(shelf: Shelf, added: number): void {
-    const now = this.now();
+    const now = this.#settled();
     let left = Math.min(shelf.given.size - this.#retention.answers, pruneLimit(added));
     for (const answer of shelf.given) {
       const { at, opId, seq } = answer;

@@ -1,5 +1,8 @@
 import type { EpochMs } from '@holdfast/protocol';
 
+/** The wall clock, and the one by which what is kept for a time is old. */
+export type Clocks = { readonly now: () => EpochMs; readonly settled: () => EpochMs };
+
 /** A clock that has been put ahead is believed after it has stood there for so long… */
 const TRUST_MS = 24 * 3_600_000;
 /** …and not been moved by more than this. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asStoreName } from '@holdfast/protocol';
+import { memory, type Storage } from '@holdfast/server/storage';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 
@@ -54,8 +55,11 @@ test('a clock that runs a little fast all the time is believed no less, and not 
   expect(settled() - before).toBeLessThan(2 * hour);
 });
 
-/** A storage on disk that takes the time of the system. */
-function storageOnDisk() {
+const kinds = ['disk', 'memory'] as const;
+
+/** A storage that takes the time of the system. */
+function storageIn(kind: (typeof kinds)[number]): Storage {
+  if (kind === 'memory') return memory();
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-clock-'));
   const storage = sqlite({ directory });
   onTestFinished(async () => {
@@ -65,62 +69,71 @@ function storageOnDisk() {
   return storage;
 }
 
-test('what was asked for under a key an hour ago is known while the clock is a year ahead, and after it', async () => {
-  const { keys } = storageOnDisk();
-  const take = () => keys.take({ name: 'k', print: 1, at: Date.now() });
-  await take();
-  await keys.answer('k', 'done');
-  vi.advanceTimersByTime(hour);
-  jump(year);
-  expect(await take()).toMatchObject({ answer: 'done' });
-  jump(-year);
-  expect(await take()).toMatchObject({ answer: 'done' });
-  vi.advanceTimersByTime(24 * hour);
-  expect(await take()).toBeNull();
-});
+test.each(kinds)(
+  '%s: what was asked for under a key an hour ago is known while the clock is a year ahead, and after it',
+  async (kind) => {
+    const { keys } = storageIn(kind);
+    const take = () => keys.take({ name: 'k', print: 1, at: Date.now() });
+    await take();
+    await keys.answer('k', 'done');
+    vi.advanceTimersByTime(hour);
+    jump(year);
+    expect(await take()).toMatchObject({ answer: 'done' });
+    jump(-year);
+    expect(await take()).toMatchObject({ answer: 'done' });
+    vi.advanceTimersByTime(24 * hour);
+    expect(await take()).toBeNull();
+  },
+);
 
-test('what was committed an hour ago is known as a repeat while the clock is a year ahead, however much was since', async () => {
-  const storage = storageOnDisk();
-  await storage.stores.create({
-    id: 'a',
-    name: asStoreName('acme/app'),
-    incarnation: 'i',
-    expiresAt: null,
-  });
-  const commit = (seq: number, count: number): Promise<void> => {
-    const answers = Array.from({ length: count }, (_, at) =>
-      answer(seq, { opId: `${seq}:${at}`, at: Date.now() }),
-    );
-    return mustStore(storage, 'a', batchOf([op(seq)], { answers }));
-  };
-  const first = { deviceId: answer(1).deviceId, opId: '1:0' };
-  const known = async () =>
-    (await storage.answers('a', { ids: [first], clients: [] })).answers.length;
-  for (let seq = 1; seq <= 11; seq += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- in the order of the log
-    await commit(seq, 10_000);
-  }
-  vi.advanceTimersByTime(hour);
-  jump(year);
-  await commit(12, 10);
-  expect(await known()).toBe(1);
-  jump(-year);
-  vi.advanceTimersByTime(24 * hour);
-  await commit(13, 10);
-  expect(await known()).toBe(0);
-});
+test.each(kinds)(
+  '%s: what was committed an hour ago is known as a repeat while the clock is a year ahead, however much was since',
+  async (kind) => {
+    const storage = storageIn(kind);
+    await storage.stores.create({
+      id: 'a',
+      name: asStoreName('acme/app'),
+      incarnation: 'i',
+      expiresAt: null,
+    });
+    const commit = (seq: number, count: number): Promise<void> => {
+      const answers = Array.from({ length: count }, (_, at) =>
+        answer(seq, { opId: `${seq}:${at}`, at: Date.now() }),
+      );
+      return mustStore(storage, 'a', batchOf([op(seq)], { answers }));
+    };
+    const first = { deviceId: answer(1).deviceId, opId: '1:0' };
+    const known = async () =>
+      (await storage.answers('a', { ids: [first], clients: [] })).answers.length;
+    for (let seq = 1; seq <= 11; seq += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- in the order of the log
+      await commit(seq, 10_000);
+    }
+    vi.advanceTimersByTime(hour);
+    jump(year);
+    await commit(12, 10);
+    expect(await known()).toBe(1);
+    jump(-year);
+    vi.advanceTimersByTime(24 * hour);
+    await commit(13, 10);
+    expect(await known()).toBe(0);
+  },
+);
 
-test('what was uploaded an hour ago is not collected while the clock is a year ahead', async () => {
-  const { stores, files } = storageOnDisk();
-  const name = asStoreName('acme/app');
-  await stores.create({ id: 'a', name, incarnation: 'i', expiresAt: null });
-  const content = { hash: `sha256:${'0'.repeat(64)}`, size: 3 };
-  await files.spare(content, 'a');
-  vi.advanceTimersByTime(hour);
-  jump(year);
-  expect(await files.condemn(content.hash)).toBe('named');
-  expect(await files.held('a', content.hash)).toBe(3);
-  jump(-year);
-  vi.advanceTimersByTime(24 * hour);
-  expect(await files.condemn(content.hash)).toBe('free');
-});
+test.each(kinds)(
+  '%s: what was uploaded an hour ago is not collected while the clock is a year ahead',
+  async (kind) => {
+    const { stores, files } = storageIn(kind);
+    const name = asStoreName('acme/app');
+    await stores.create({ id: 'a', name, incarnation: 'i', expiresAt: null });
+    const content = { hash: `sha256:${'0'.repeat(64)}`, size: 3 };
+    await files.spare(content, 'a');
+    vi.advanceTimersByTime(hour);
+    jump(year);
+    expect(await files.condemn(content.hash)).toBe('named');
+    expect(await files.held('a', content.hash)).toBe(3);
+    jump(-year);
+    vi.advanceTimersByTime(24 * hour);
+    expect(await files.condemn(content.hash)).toBe('free');
+  },
+);

@@ -1,6 +1,7 @@
 import type { EpochMs, Leaf, Path } from '@holdfast/protocol';
 import { contentOf, fileGraceMs, filesOf } from '../batch.ts';
 import type { FileContent, FilePlace, FileTable, LoggedOp, StoreRow } from '../port.ts';
+import type { Clocks } from '../settled.ts';
 
 /** What one store names. */
 class Holdings {
@@ -13,13 +14,13 @@ class Holdings {
 
 /** Which content is in use. */
 export class MemoryFiles implements FileTable {
-  readonly #now: () => EpochMs;
+  readonly #clocks: Clocks;
   readonly #rowOf: (id: string) => Promise<StoreRow | null>;
   readonly #stores = new Map<string, Holdings>();
   readonly #free = new Map<string, { readonly since: EpochMs; condemned: boolean }>();
 
-  constructor(now: () => EpochMs, rowOf: (id: string) => Promise<StoreRow | null>) {
-    this.#now = now;
+  constructor(clocks: Clocks, rowOf: (id: string) => Promise<StoreRow | null>) {
+    this.#clocks = clocks;
     this.#rowOf = rowOf;
   }
 
@@ -69,7 +70,7 @@ export class MemoryFiles implements FileTable {
     if (this.#free.get(hash)?.condemned === true) return false;
     this.#free.delete(hash);
     if (uploadedTo === null || (await this.#rowOf(uploadedTo)) === null) return true;
-    this.#holdings(uploadedTo).uploads.set(hash, { size, at: this.#now() });
+    this.#holdings(uploadedTo).uploads.set(hash, { size, at: this.#clocks.now() });
     return true;
   }
 
@@ -114,7 +115,7 @@ export class MemoryFiles implements FileTable {
       this.#free.delete(hash);
       return 'named';
     }
-    const now = this.#now();
+    const now = this.#clocks.now();
     if (free !== undefined && !this.#isRecent(free.since)) {
       free.condemned = true;
       return 'condemned';
@@ -138,7 +139,7 @@ export class MemoryFiles implements FileTable {
   }
 
   #isRecent(at: EpochMs): boolean {
-    return at > this.#now() - fileGraceMs;
+    return at > this.#clocks.settled() - fileGraceMs;
   }
 
   #holdings(store: string): Holdings {

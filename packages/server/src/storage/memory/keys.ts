@@ -1,13 +1,20 @@
 import { keptKeysMs } from '../batch.ts';
 import type { KeyRow, KeyTable } from '../port.ts';
+import type { Clocks } from '../settled.ts';
 
 /** The table of idempotency keys. */
 export class MemoryKeys implements KeyTable {
   /** Oldest first. */
   readonly #rows = new Map<string, KeyRow>();
+  readonly #clocks: Clocks;
+
+  constructor(clocks: Clocks) {
+    this.#clocks = clocks;
+  }
 
   async take(key: Omit<KeyRow, 'answer'>): Promise<KeyRow | null> {
-    const oldest = key.at - keptKeysMs;
+    const disbelievedMs = this.#clocks.now() - this.#clocks.settled();
+    const oldest = key.at - disbelievedMs - keptKeysMs;
     for (const [name, { at }] of this.#rows) {
       if (at > oldest) break;
       this.#rows.delete(name);

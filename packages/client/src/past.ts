@@ -1,13 +1,14 @@
 import type { Entry, Json, Path, Seq } from '@holdfast/protocol';
 import { handled } from './handled.ts';
 import type * as History from './history.ts';
+import { later } from './later.ts';
 import type { Page, PageOptions, Select } from './listing.ts';
 import type { StoreDesk } from './store-call.ts';
 import type { PathInput } from './writes.ts';
 
 /** What asks for the past: loaded when it is first asked for. */
 export function pastOf(): Promise<typeof History> {
-  return import('./history.ts');
+  return later(import('./history.ts'));
 }
 
 /** A store as it was at a seq (stores.md §13.1.4), to be read like the present one; all of it is asked of the server. */

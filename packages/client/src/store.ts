@@ -25,7 +25,7 @@ import type {
 import type { Diff, HistoryOptions, HistoryPage, Rollback, RollbackOptions } from './history.ts';
 import { handled } from './handled.ts';
 import type { Hold } from './hold.ts';
-import { seldom } from './later.ts';
+import { later, seldom } from './later.ts';
 import type { Lease, LeaseDesk, LeaseOptions } from './lease.ts';
 import {
   type Page,
@@ -255,7 +255,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   putFile(path: PathInput, content: FileContent, options?: PutFileOptions): Promise<StoredFile> {
     return handled(async () => {
       const at = this.#fileAt(path);
-      const { putFile } = await import('./files.ts');
+      const { putFile } = await later(import('./files.ts'));
       return putFile(at, content, options);
     });
   }
@@ -264,7 +264,7 @@ export class Store extends Writes<Receipt, FenceOptions & BlindOptions> implemen
   getFile(path: PathInput, options?: GetFileOptions): Promise<OpenFile | undefined> {
     return handled(async () => {
       const at = this.#fileAt(path);
-      const { getFile } = await import('./files.ts');
+      const { getFile } = await later(import('./files.ts'));
       return getFile(at, options);
     });
   }

@@ -19,6 +19,9 @@ async function part<T>(name: string, load: () => Promise<T>): Promise<T> {
   return load();
 }
 
+vi.mock(import('../src/files.ts'), (load) => part('files', load));
+vi.mock(import('../src/history.ts'), (load) => part('history', load));
+vi.mock(import('../src/seldom.ts'), (load) => part('seldom', load));
 vi.mock(import('../src/tabs/together.ts'), (load) => part('together', load));
 vi.mock(import('../src/tabs/windows.ts'), (load) => part('windows', load));
 vi.mock(import('../src/records/evaluate.ts'), (load) => part('evaluate', load));
@@ -89,6 +92,28 @@ test('a collection whose rows nobody can find says so, and finds them over the n
   await expect.poll(() => notes.get()).toEqual([{ text: 'a' }]);
   expect(notes.state.get()).toMatchObject({ status: 'ok', ready: true });
   expect(notes.state.get().error).toBeUndefined();
+});
+
+test('what is asked of the server by a part that cannot be had is `unavailable`, and answered by the next try', async () => {
+  await using world = await openWorld();
+  const scopes = ['entries', 'files'].flatMap((of) => [`${of}:read`, `${of}:write`]);
+  const { rawToken } = await world.issue([...scopes, 'audit:read']);
+  const store = await world.store({ token: rawToken });
+  await store.put('notes/1', 'a').committed;
+  for (const name of ['files', 'history', 'seldom']) missing.add(name);
+  const asks = [
+    () => store.putFile('files/1', new Blob(['a'])),
+    () => store.getFile('files/1'),
+    () => store.history(),
+    () => store.at(1).get('notes/1'),
+    () => store.diff(0),
+    () => store.rollback({ path: 'notes', to: 1 }),
+    () => store.lease('lock'),
+  ];
+  const error = { code: 'unavailable', details: { cause: expect.any(Error) } };
+  for (const ask of asks) await expect(ask()).rejects.toMatchObject(error);
+  missing.clear();
+  await Promise.all(asks.map((ask) => ask()));
 });
 
 test('a file that cannot be sent as what sends it is missing is sent by the next try', async () => {

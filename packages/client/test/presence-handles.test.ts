@@ -123,6 +123,30 @@ describe('a handle on a topic', () => {
     expect(errors).toMatchObject([{ code: 'value_too_large' }, { code: 'value_too_large' }]);
   });
 
+  it.each([
+    ['shows', { n: 1 }],
+    ['clears', null],
+  ] as const)(
+    'is joined as it is by then, where it %s something before it hears that what it came with is not taken (S85)',
+    async (_, next) => {
+      const valve = new Valve();
+      const other = joinPresence(world.client(), at);
+      other.set({ n: 2 });
+      const client = world.client({ link: valve });
+      const room = joinPresence(client, at);
+      room.set(big);
+      // Nothing that is answered over its connection has come yet.
+      client.status.subscribe(() => valve.holdIn());
+      await expect.poll(() => String(valve.sent)).toContain(big.text);
+      if (next === null) room.clear();
+      else room.set(next);
+      valve.letIn();
+      const all = [{ n: 2 }, ...(next === null ? [] : [next])];
+      await expect.poll(() => [shown(room), shown(other)]).toEqual([all, all]);
+      expect(room.status.get()).toEqual({ state: 'joined' });
+    },
+  );
+
   it('of a definition is on it as long as anybody holds it, and calls nobody who listens no more (S85)', async () => {
     const room = world.client({ presences: presences() }).presence(Rooms, { id: '1' });
     const watcher = joinPresence(world.client(), at);

@@ -114,6 +114,8 @@ export class PresenceChannel implements Speaker {
   readonly #peer: string;
   readonly #setAlarm: (at: number) => void;
   #own: JsonObject | null = null;
+  /** What the last join brought along. */
+  #brought: JsonObject | null = null;
   #isJoined = false;
   /** What is shown differs from what the server was told. */
   #isDue = false;
@@ -176,8 +178,8 @@ export class PresenceChannel implements Speaker {
 
   joinPayload(): object {
     this.#isDue = false;
-    const isShown = this.#own !== null && !this.#isBarred;
-    return { peer: this.#peer, ...(isShown && { state: this.#own }) };
+    this.#brought = this.#isBarred ? null : this.#own;
+    return { peer: this.#peer, ...(this.#brought !== null && { state: this.#brought }) };
   }
 
   hear(news: News): void {
@@ -221,16 +223,17 @@ export class PresenceChannel implements Speaker {
 
   /** Who may not be here sees nobody any more; who may, but not with what it shows, is here without. */
   #declined(refusal: Refusal): void {
-    const isBarred = this.#own !== null && !this.#isBarred && aboutStates.has(refusal.code);
-    this.#isBarred ||= isBarred;
-    this.#isDenied = !isBarred;
+    const mayCome = this.#brought !== null && aboutStates.has(refusal.code);
+    // What has been set since was not refused.
+    this.#isBarred ||= mayCome && this.#brought === this.#own;
+    this.#isDenied = !mayCome;
     this.#mirror.clear();
     this.#tell();
     const error = RejectedError.from(refusal.with({ topic: this.#topic }));
     this.status.set({ state: 'joining', error });
     // A handle of a definition has no status: whoever sees nobody would not know why.
     this.room.settings.report(error);
-    if (isBarred) this.room.uplink.join(this.#topic, this);
+    if (mayCome) this.room.uplink.join(this.#topic, this);
   }
 
   #refused(response: unknown): void {

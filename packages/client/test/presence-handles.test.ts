@@ -52,6 +52,17 @@ describe('a handle on a topic', () => {
     await expect.poll(() => shown(watcher)).toEqual([]);
   });
 
+  it('has all in the order in which they have changed last, itself too, as others see it (S85)', async () => {
+    const [a, b] = [joinPresence(world.client(), at), joinPresence(world.client(), at)];
+    a.set({ a: 1 });
+    await expect.poll(() => shown(b)).toEqual([{ a: 1 }]);
+    b.set({ b: 1 });
+    await expect.poll(() => shown(a)).toEqual([{ a: 1 }, { b: 1 }]);
+    a.set({ a: 2 });
+    const all = [{ b: 1 }, { a: 2 }];
+    await expect.poll(() => [shown(a), shown(b)]).toEqual([all, all]);
+  });
+
   it('that has left shows nobody, and changes nothing for one that is there still (S85)', async () => {
     const client = world.client();
     const [one, two] = [joinPresence(client, at), joinPresence(client, at)];

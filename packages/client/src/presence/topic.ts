@@ -277,10 +277,7 @@ export class PresenceChannel implements Speaker {
       const known = this.changes.get().get(name);
       peers.set(name, known?.state === state ? known : { key, peer, state });
     }
-    const before = this.changes.get();
-    const isSame =
-      peers.size === before.size && [...peers].every(([name, each]) => before.get(name) === each);
-    if (!isSame) this.changes.set(peers);
+    if (!isSame(peers, this.changes.get())) this.changes.set(peers);
   }
 }
 
@@ -363,9 +360,7 @@ class TopicHandle<State> implements Presence<State> {
     this.#made = made;
     const before = this.#seen.get();
     for (const name of before.keys()) if (!peers.has(name)) this.#leaves++;
-    const isSame =
-      peers.size === before.size && [...peers].every(([name, each]) => before.get(name) === each);
-    if (!isSame) this.#seen.set(peers);
+    if (!isSame(peers, before)) this.#seen.set(peers);
   }
 
   #make(mirrored: MirroredPeer): Peer<State> | null {
@@ -379,4 +374,10 @@ class TopicHandle<State> implements Presence<State> {
     if (!self) this.#updates++;
     return Object.freeze({ key, peer, value: passed.value, self });
   }
+}
+
+/** Whether two lists have the same peers in the same order. */
+function isSame<Each>(one: ReadonlyMap<string, Each>, other: ReadonlyMap<string, Each>): boolean {
+  const others = [...other.values()];
+  return one.size === other.size && [...one.values()].every((each, at) => each === others[at]);
 }

@@ -18,6 +18,7 @@ import { identify, mayHide, needScope } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { invalidStore, newStore, refusedStore } from './stores.ts';
 import { turn } from './turns.ts';
+import { openFor } from './open-for.ts';
 
 const CHUNK_ROWS = 500;
 
@@ -35,7 +36,9 @@ export function routeClone(app: Hono, deps: HttpDeps, acts: Acts): void {
     onlyFields(body, 'NewClone', invalidField);
     return acts.perform(c, { principal, body }, async () => {
       const name = readName(body['name'], source);
-      const { tree, seq } = await deps.withStore(source.id, (store) => store.view());
+      const { tree, seq } = await openFor(c, { deps, principal, row: source }, (store) =>
+        store.view(),
+      );
       const wanted = newStore(deps, { name, expiresAt: null });
       const row = await deps.storage.stores.seed(wanted, stateOf(tree, seq));
       if (row === null) throw await refusedStore(deps, name);

@@ -30,6 +30,7 @@ import { flagOf, queryOf } from './query.ts';
 import { identify, needScope, readable, readableThen } from './identify.ts';
 import { readAt } from './past.ts';
 import { storeOf } from './store-of.ts';
+import { openFor } from './open-for.ts';
 
 /** What a route writes: the op, and what must hold for it. */
 type Asked = {
@@ -75,7 +76,7 @@ async function readEntry(c: Context, deps: HttpDeps): Promise<Response> {
   const path = pathOf(c, 'entries', deps.limits);
   const scope = readable(principal);
   if (!scope.reaches(path)) throw refused(forbidden(path));
-  const found = await deps.withStore(row.id, (store) => {
+  const found = await openFor(c, { deps, principal, row }, (store) => {
     const scopeOf = (tree: Tree): Scope => readableThen(deps, principal, { store, past: tree });
     return deps.rates.looking(principal, row.id, (looker) =>
       readAt({ store, scopeOf, path, looker }, atSeq),
@@ -100,7 +101,7 @@ async function putEntry(c: Context, deps: HttpDeps, committer: Committer): Promi
   const path = writablePathOf(c, 'entries', deps.limits);
   const guards = { condition: conditionOf(c), ...fenceIn(c, deps.limits) };
   const value = await readJson(c, deps, principal);
-  return deps.withStore(row.id, (store) =>
+  return openFor(c, { deps, principal, row }, (store) =>
     answerWrite(c, { deps, committer, store }, { principal, op: 'set', path, value, ...guards }),
   );
 }
@@ -113,7 +114,7 @@ async function deleteEntry(c: Context, deps: HttpDeps, committer: Committer): Pr
   const guards = { condition: conditionOf(c), ...fenceIn(c, deps.limits) };
   const forced = flagOf('force', queryOf(c, parameters.remove)['force']);
   if (forced) needScope(principal, 'admin');
-  const answer = await deps.withStore(row.id, (store) =>
+  const answer = await openFor(c, { deps, principal, row }, (store) =>
     answerWrite(
       c,
       { deps, committer, store },
@@ -139,7 +140,7 @@ async function writeFromBody(
   const body = await readObject(c, deps, principal);
   onlyFields(body, op === 'set' ? 'EntryWrite' : 'EntryDelete');
   const payload = { ...body, op };
-  return deps.withStore(row.id, async (store) => {
+  return openFor(c, { deps, principal, row }, async (store) => {
     const request = parseWrite(payload, { dialect: 4, limits: deps.limits });
     const wanted = { principal, request, same: payload };
     return answerSeq(c, await committer.commit(c, store, wanted));

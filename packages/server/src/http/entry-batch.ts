@@ -21,6 +21,7 @@ import { identify, needScope, readableThen } from './identify.ts';
 import { findAt, type Found, type Looked } from './past.ts';
 import { storeOf } from './store-of.ts';
 import { TURN_LEAVES } from './turns.ts';
+import { openFor } from './open-for.ts';
 
 type Body = { readonly [key: string]: unknown };
 
@@ -38,7 +39,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
       throw refused(refuse('invalid_payload', { field: 'subtrees' }));
     }
     const told = await deps.rates.looking(principal, row.id, (looker) =>
-      deps.withStore(row.id, (store) => {
+      openFor(c, { deps, principal, row }, (store) => {
         const { tree } = store.view();
         const scope = readableThen(deps, principal, { store, past: tree });
         return readMany({ tree, scope, looker }, paths, subtrees);
@@ -55,7 +56,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     onlyRequests(body, 'BatchWrite', 'BatchOp');
     const same = { ops: body['ops'], preconditions: fenceOf(body) };
     const request = onlyPlain(parseTransact(same, { limits: deps.limits }));
-    const outcome = await deps.withStore(row.id, (store) =>
+    const outcome = await openFor(c, { deps, principal, row }, (store) =>
       committer.commit(c, store, { principal, request, same }),
     );
     markReplay(c, outcome);
@@ -72,7 +73,7 @@ export function routeEntryBatch(app: Hono, deps: HttpDeps, committer: Committer)
     // To be told whether a guess is right is to read.
     const guards = isRefusal(request) ? [] : request.preconditions;
     if (guards.some(({ kind }) => kind === 'equals')) needScope(principal, 'entries:read');
-    const outcome = await deps.withStore(row.id, (store) =>
+    const outcome = await openFor(c, { deps, principal, row }, (store) =>
       committer.commit(c, store, { principal, request, same }),
     );
     markReplay(c, outcome);

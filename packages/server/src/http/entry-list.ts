@@ -20,6 +20,7 @@ import { treeAt } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { TURN_LEAVES } from './turns.ts';
+import { openFor } from './open-for.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -65,7 +66,7 @@ export function routeEntryList(app: Hono, deps: HttpDeps): void {
     const atSeq = c.req.query('at_seq');
     const list = query.select === 'prefixes' ? listPrefixes : listLeaves;
     const told = await deps.rates.looking(principal, row.id, async (looker) => {
-      const seen = await deps.withStore(row.id, async (store) => {
+      const seen = await openFor(c, { deps, principal, row }, async (store) => {
         const tree = await treeAt(store, atSeq, looker);
         const scope =
           atSeq === undefined

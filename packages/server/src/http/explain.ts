@@ -8,6 +8,7 @@ import { refused } from './errors.ts';
 import { identify } from './identify.ts';
 import { paramOf } from './query.ts';
 import { storeOf } from './store-of.ts';
+import { openFor } from './open-for.ts';
 
 /** `GET …/explain`: why who asks does or does not see or write a path. It needs no scope: it tells them of themselves. */
 export function routeExplain(app: Hono, deps: HttpDeps): void {
@@ -18,7 +19,7 @@ export function routeExplain(app: Hono, deps: HttpDeps): void {
     const op = readAsked(paramOf(c, 'op'));
     if (isRefusal(op)) throw refused(op);
     const keysQuota = deps.quotas?.keys ?? null;
-    return deps.withStore(row.id, (store) => {
+    return openFor(c, { deps, principal, row }, (store) => {
       const { tree } = store.view();
       const veil = deps.veilOf?.(principal, store) ?? null;
       const sight = { row, tree, keysQuota, now: deps.now(), veil };

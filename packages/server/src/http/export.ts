@@ -10,6 +10,7 @@ import { type Exported, leavesOf, linesOf, sendOf } from './exported.ts';
 import { identify, isEnded, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
+import { openFor } from './open-for.ts';
 
 const parameters = new Set(['format']);
 const formats: ReadonlySet<string> = new Set(['jsonl', 'sqlite', 'tar']);
@@ -39,7 +40,7 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
   // Before all entries are counted.
   if (!formats.has(format)) throw invalidParam('format is jsonl, sqlite or tar.');
   if (format === 'tar') needScope(principal, 'files:read');
-  const { seq, leases, ...seen } = await deps.withStore(row.id, (store) => ({
+  const { seq, leases, ...seen } = await openFor(c, { deps, principal, row }, (store) => ({
     ...store.view(),
     leases: store.leases,
     scope: readableIn(deps, principal, store),

@@ -17,6 +17,7 @@ import { forStreams, lively, whileAllowed } from './lively.ts';
 import { chargeWrite, isShutOut, needValid, readableIn } from './identify.ts';
 import { paramOf } from './query.ts';
 import { type Piece, readPiece } from './ranges.ts';
+import { openFor } from './open-for.ts';
 
 type Fenced = { readonly fence: Fence | undefined };
 
@@ -41,7 +42,7 @@ export async function writeFile(
   if (!(await committer.isRepeat(c, target.row, target))) {
     await judgeEarly(c, deps, { ...target, fence });
   }
-  const replaced = await deps.withStore(target.row.id, (store) =>
+  const replaced = await openFor(c, { deps, ...target }, (store) =>
     deps.files.replacedAt(store.view().tree, target.path),
   );
   const coming = { target, hash, replaced };
@@ -56,7 +57,7 @@ export async function writeFile(
     throw new Problem(409, 'offset_mismatch', { received: outcome.received });
   }
   const { content } = outcome;
-  return deps.withStore(target.row.id, (store) =>
+  return openFor(c, { deps, ...target }, (store) =>
     commitFile(c, { deps, committer, store }, { ...target, content, label, fence }),
   );
 }
@@ -70,7 +71,7 @@ async function judgeEarly(
   if (row.status === 'archived') throw refused(refuse('store_archived'));
   chargeWrite(deps, c, principal);
   if (!mayWrite(principal, path)) throw refused(forbidden(path));
-  await deps.withStore(row.id, (store) => {
+  await openFor(c, { deps, principal, row }, (store) => {
     const scope = readableIn(deps, principal, store);
     const isSeen = store.view().tree.hasBelow(path)
       ? scope.coversSubtree(path)

@@ -12,6 +12,7 @@ import { deleteFile, writeFile } from './file-write.ts';
 import { identify, needScope, readable, readableIn } from './identify.ts';
 import { paramOf } from './query.ts';
 import { storeNamed, storeOf } from './store-of.ts';
+import { openFor } from './open-for.ts';
 
 /** Files by their paths, and content by its hash (stores.md §15.5). */
 export function routeFiles(app: Hono, deps: HttpDeps, committer: Committer): void {
@@ -29,7 +30,7 @@ async function readFile(c: Context, deps: HttpDeps): Promise<Response> {
   needScope(principal, 'files:read');
   const path = pathOf(c, 'files', deps.limits);
   if (!mayRead(principal, path)) throw forbiddenPath(path);
-  const leaf = await deps.withStore(row.id, (store) =>
+  const leaf = await openFor(c, { deps, principal, row }, (store) =>
     readableIn(deps, principal, store).covers(path) ? store.view().tree.leaf(path) : undefined,
   );
   const file = leaf === undefined ? null : fileEntry(leaf.value);
@@ -50,7 +51,7 @@ async function removeFile(c: Context, deps: HttpDeps, committer: Committer): Pro
   const row = await storeOf(deps, c, principal);
   needScope(principal, 'files:write');
   const path = writablePathOf(c, 'files', deps.limits);
-  return deps.withStore(row.id, (store) => {
+  return openFor(c, { deps, principal, row }, (store) => {
     // Whether a file is there is for those to know who may read it.
     if (!readableIn(deps, principal, store).covers(path)) throw forbiddenPath(path);
     return deleteFile(c, { deps, committer, store }, { principal, path });

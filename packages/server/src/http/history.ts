@@ -38,6 +38,7 @@ import { chargeWrite, deviceOf, identify, needScope, readable, readableThen } fr
 import { seqOf } from './past.ts';
 import { storeOf } from './store-of.ts';
 import { inParts, TURN_LEAVES } from './turns.ts';
+import { openFor } from './open-for.ts';
 
 const parameters = new Set(['from_seq', 'to_seq']);
 
@@ -62,7 +63,7 @@ export function routeHistory(app: Hono, deps: HttpDeps, committer: Committer): v
       // Before there is a look at the log, which may be long.
       if (!isRepeat) chargeWrite(deps, c, principal);
       return deps.rates.looking(principal, row.id, (look) =>
-        deps.withStore(row.id, async (store) => {
+        openFor(c, { deps, principal, row }, async (store) => {
           const request = isRepeat ? answered : await rollbackOf(body, { store, deps, look });
           const wanted = { principal, request, same, isPaid: true, look };
           return look.wait(committer.commit(c, store, wanted));
@@ -151,7 +152,7 @@ async function diff(c: Context, deps: HttpDeps): Promise<Response> {
       { deps, principal, row },
     );
   };
-  return deps.withStore(row.id, (store) =>
+  return openFor(c, { deps, principal, row }, (store) =>
     deps.rates.looking(principal, row.id, (look) => tell(store, look)),
   );
 }

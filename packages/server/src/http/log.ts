@@ -19,6 +19,7 @@ import { seqOf } from './past.ts';
 import { queryOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { readTime, writeTime } from './time.ts';
+import { openFor } from './open-for.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1000;
@@ -55,7 +56,7 @@ export function routeLog(app: Hono, deps: HttpDeps): void {
     needScope(principal, 'audit:read');
     const paging = readPaging(c);
     readFilter(c, readable(principal), deps.limits);
-    return deps.withStore(row.id, (store) =>
+    return openFor(c, { deps, principal, row }, (store) =>
       deps.rates.looking(principal, row.id, async (look) => {
         const filter = readFilter(c, readableIn(deps, principal, store), deps.limits);
         const log = { store, look, filter };

@@ -156,6 +156,49 @@ test.each([
   },
 );
 
+test.each([
+  ['GET', 'entries/a', undefined],
+  ['GET', 'entries', undefined],
+  ['POST', 'entries/batch', { paths: ['a'] }],
+  ['GET', 'log', undefined],
+  ['GET', 'diff?from_seq=0', undefined],
+  ['GET', 'export', undefined],
+  ['GET', 'explain?path=a', undefined],
+  ['GET', 'files/a', undefined],
+  ['PUT', 'entries/a', 1],
+  ['POST', 'entries', { path: 'a', value: 1 }],
+  ['DELETE', 'entries/a', undefined],
+  ['POST', 'entries/batch_write', { ops: [{ op: 'set', path: 'a', value: 1 }] }],
+  ['POST', 'transact', { ops: [{ op: 'set', path: 'a', value: 1 }] }],
+  ['POST', 'rollback', { to_seq: 0 }],
+  ['POST', 'clone', { name: 'more' }],
+  ['DELETE', 'files/a', undefined],
+])(
+  'S101 %s %s does nothing where its token was revoked while its store was being opened',
+  async (method, path, body) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const home = new World({ limits: defaultLimits });
+      await home.store('acme/blog');
+      const { ask, id } = await home.token();
+      const open = home.storage.open.bind(home.storage);
+      home.storage.open = async (store) => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 8000);
+        });
+        return open(store);
+      };
+      const answer = ask(method, `/api/stores/acme/blog/${path}`, body);
+      await vi.advanceTimersByTimeAsync(2500);
+      await home.tokens.revoke(id);
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect((await answer).status).toBe(401);
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
+
 /** Reads an answer a piece each six seconds, and does something after each; how much there was. */
 async function slowly(
   { body }: Response,

@@ -1,0 +1,27 @@
+import type { Context } from 'hono';
+import type { Principal } from '../access/index.ts';
+import type { StoreRow } from '../storage/port.ts';
+import type { HttpDeps, OpenStore } from './deps.ts';
+import { needValid } from './identify.ts';
+
+/** Who has waited for so long may have been shut out meanwhile (stores.md §11.3). */
+const BELIEVED_MS = 2000;
+
+type Asking = {
+  readonly deps: HttpDeps;
+  readonly principal: Principal;
+  readonly row: Pick<StoreRow, 'id'>;
+};
+
+/** Uses a store for somebody; one that took long to be opened only if they still may. */
+export function openFor<T>(
+  c: Context,
+  { deps, principal, row }: Asking,
+  use: (store: OpenStore) => T | Promise<T>,
+): Promise<T> {
+  const since = deps.clock.now();
+  return deps.withStore(row.id, async (store) => {
+    if (deps.clock.now() - since > BELIEVED_MS) await needValid(deps, c, principal);
+    return use(store);
+  });
+}

@@ -93,7 +93,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   outbox(): readonly OutboxEntry[] {
-    return this.#replica?.outbox().map(listed) ?? [];
+    const own = this.#replica?.outbox().filter(({ opId }) => !this.#isOthers(opId));
+    return own?.map(listed) ?? [];
   }
 
   /** Resolves when there is something to read of a part; rejects when there never will be. */
@@ -156,8 +157,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
     });
   }
 
-  cancel(opId: OpId, isLeft?: boolean): void {
+  cancel(opId: OpId, isLeft = false): boolean {
+    if (this.stateOf(opId) === null || (this.#isOthers(opId) && !isLeft)) return false;
     this.#step({ type: 'cancel', opId, isLeft });
+    return this.stateOf(opId) === null;
   }
 
   retry(opId: OpId): void {
@@ -292,6 +295,10 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#room.uplink.join(this.#topic, this);
     for (const deed of this.#early) deed(this.#replica);
     this.#early = [];
+  }
+
+  #isOthers(opId: OpId): boolean {
+    return this.#receipts.get(opId)?.isOthers === true;
   }
 
   #when(deed: (replica: Replica) => void): void {

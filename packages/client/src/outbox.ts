@@ -74,9 +74,7 @@ export class Outbox {
       Promise.resolve(this.#letters?.drop(name, opId)).catch(room.settings.report);
       return true;
     }
-    const isThere = open.stateOf(opId) !== null;
-    open.cancel(opId);
-    return isThere && open.stateOf(opId) === null;
+    return open.cancel(opId);
   }
 
   /** Both lists as plain JSON, for a report or to be kept by hand. */

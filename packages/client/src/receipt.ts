@@ -70,14 +70,16 @@ export type Asking = { readonly blind?: boolean; readonly wasSent?: boolean };
 /** What a receipt asks of the store that its write is in. */
 export type ReceiptDesk = {
   stateOf(opId: OpId): PendingState['state'] | null;
-  /** `isLeft`: to another tab, whatever has become of it. */
-  cancel(opId: OpId, isLeft?: boolean): void;
+  /** Says whether it was taken back. `isLeft`: to another tab, whatever has become of it. */
+  cancel(opId: OpId, isLeft?: boolean): boolean;
 };
 
 /** The one implementation of {@link Receipt}; its owner settles it. */
 export class WriteReceipt implements Receipt {
   readonly opId: OpId;
   readonly request: Request | null;
+  /** Whether the request is that of another tab, which keeps it and decides about it. */
+  readonly isOthers: boolean = false;
   readonly #desk: ReceiptDesk;
   // Promises are made when they are first asked for: most are not.
   #committed: Deferred<Commit> | null = null;

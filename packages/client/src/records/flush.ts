@@ -32,12 +32,7 @@ export class AllWrites implements ClientOutbox {
   }
 
   discard(opId: OpId): boolean {
-    for (const { opened } of this.#slots()) {
-      if (opened === null || opened.stateOf(opId) === null) continue;
-      opened.cancel(opId);
-      return opened.stateOf(opId) === null;
-    }
-    return false;
+    return this.#slots().some(({ opened }) => opened?.cancel(opId) === true);
   }
 
   /** Resolves when all of them are durable and, where there is a connection, decided. */

@@ -88,7 +88,10 @@ export class RelayedWrites {
       if (isLater) this.#ports.shut(from);
       else for (const answer of answers) tell(outcome, answer);
     };
-    const receipt = new RelayedReceipt({ opId, request }, { store, told });
+    const receipt = new RelayedReceipt(
+      { opId, request },
+      { store, told, isOthers: this.#others.has(opId) },
+    );
     store.request(receipt, { blind: true }, (found) => receipt.replace(found));
   }
 

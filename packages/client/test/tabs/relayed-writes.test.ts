@@ -80,3 +80,21 @@ test('what a tab has written, and the leading one has not sent, is shown offline
   const { store } = profile.sit({ link: memoryLink(() => null) });
   await expect.poll(() => [store.get('x'), store.get('y')]).toEqual([1, 1]);
 });
+
+test('what a tab has to send for another that lives it neither lists nor takes back', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await profile.open(), await profile.open()];
+  a.valve.holdOut();
+  // As many as may be on their way at once: what comes after them is not sent yet.
+  const own = Array.from({ length: 256 }, (_, n) => a.store.put(`own/${n}`, n));
+  const write = b.store.put('x', 1);
+  await expect.poll(() => a.store.status.get().pending).toBe(257);
+  expect(a.store.outbox.list().map(({ opId }) => opId)).toEqual(own.map(({ opId }) => opId));
+  expect(a.store.outbox.discard(write.opId)).toBe(false);
+  expect(b.store.outbox.list()).toMatchObject([{ opId: write.opId }]);
+  a.valve.letOut();
+  await write.committed;
+  expect(a.store.get('x')).toBe(1);
+  expect(world.errors).toEqual([]);
+});

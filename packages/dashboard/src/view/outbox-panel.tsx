@@ -63,8 +63,9 @@ export function OutboxPanel({ session, workspace }: Props): ReactNode {
 }
 
 function subjectOf({ request }: OutboxEntry): string {
-  if (request.op === 'transact')
+  if (request.op === 'transact') {
     return `${request.ops.length} op${request.ops.length === 1 ? '' : 's'}`;
+  }
   if (!('value' in request)) return disclose(request.path);
   const sign = request.op === 'set' ? ' = ' : ' ';
   return disclose(request.path) + sign + shortValue(request.value, 60);

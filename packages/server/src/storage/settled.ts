@@ -5,28 +5,42 @@ export type Clocks = { readonly now: () => EpochMs; readonly settled: () => Epoc
 
 /** A clock that has been put ahead is believed after it has stood there for so long… */
 const TRUST_MS = 24 * 3_600_000;
-/** …and not been moved by more than this. */
+/** …of moves by no more than this nothing is noted… */
 const MOVE_MS = 60_000;
+/** …and of no more than one in so long. */
+const NOTE_MS = 3_600_000;
+
+/** By how much the wall clock was ahead of the monotonic one, and since when by no less. */
+type Lead = { readonly ms: number; readonly since: number };
 
 /**
  * The wall clock, as far as it may be believed: what is judged old by it is forgotten for good. A clock that jumps ahead, an
- * hour or a year, and is put back, has aged nothing; of one that stays there a day passes first. One that is behind is
- * believed: by it things are kept for longer.
+ * hour or a year, and is put back, has aged nothing; of one that stays there a day passes first. Each jump counts for itself:
+ * the clock of a machine that sleeps every night jumps every morning. One that is behind is believed: by it things are kept
+ * for longer.
  */
 export function settledClock(
   wall: () => EpochMs,
   monotonic: () => number = () => performance.now(),
 ): () => EpochMs {
-  let believed = { wall: wall(), at: monotonic() };
-  let ahead = { ms: 0, since: believed.at };
+  // Ever larger ones; the first is believed.
+  let leads: readonly Lead[] = [{ ms: wall() - monotonic(), since: monotonic() }];
   return () => {
     const [now, at] = [wall(), monotonic()];
-    const expected = believed.wall + at - believed.at;
-    const ms = now - expected;
-    if (Math.abs(ms - ahead.ms) > MOVE_MS) ahead = { ms, since: at };
-    if (ms > 0 && at - ahead.since < TRUST_MS) return Math.floor(expected);
-    believed = { wall: now, at };
-    ahead = { ms: 0, since: at };
-    return now;
+    const ms = now - at;
+    const less = leads.filter((lead) => lead.ms < ms);
+    const last = less.at(-1);
+    const since = leads[less.length]?.since ?? at;
+    const isFurther = last !== undefined && ms - last.ms > MOVE_MS;
+    const isNoted = last === undefined || less.length === 1 || since - last.since >= NOTE_MS;
+    if (last === undefined || (isFurther && isNoted)) less.push({ ms, since });
+    leads = less.slice(
+      Math.max(
+        0,
+        less.findLastIndex((lead) => at - lead.since >= TRUST_MS),
+      ),
+    );
+    const [{ ms: believed } = { ms }] = leads;
+    return Math.min(now, Math.round(at + believed));
   };
 }

@@ -55,6 +55,32 @@ test('a clock that runs a little fast all the time is believed no less, and not 
   expect(settled() - before).toBeLessThan(2 * hour);
 });
 
+test('the clock of a machine that sleeps every night is behind by two nights at most', () => {
+  const settled = settledClock(Date.now);
+  for (let day = 0; day < 30; day += 1) {
+    for (let passed = 0; passed < 16; passed += 1) {
+      vi.advanceTimersByTime(hour);
+      expect(Date.now() - settled()).toBeLessThanOrEqual(16 * hour);
+    }
+    jump(8 * hour);
+  }
+});
+
+test('a clock that is put back in part has stood for as long as it was ahead by more', () => {
+  const settled = settledClock(Date.now);
+  const read = (): number => (settled() - start) / hour;
+  vi.advanceTimersByTime(hour);
+  jump(year);
+  expect(read()).toBe(1);
+  vi.advanceTimersByTime(12 * hour);
+  jump(2 * hour - year);
+  expect(read()).toBe(13);
+  vi.advanceTimersByTime(11 * hour);
+  expect(read()).toBe(24);
+  vi.advanceTimersByTime(hour);
+  expect(read()).toBe(27);
+});
+
 const kinds = ['disk', 'memory'] as const;
 
 /** A storage that takes the time of the system. */

@@ -6,6 +6,7 @@ import type { StoreHub } from './hub.ts';
 import type { Peers } from './peers.ts';
 import { Relay } from './relay.ts';
 import type { RelayPorts } from './relay-line.ts';
+import type { SeatedStore } from './seat.ts';
 
 /** What a tab needs to lead others. */
 export type LeadingPorts = Omit<RelayPorts, 'post' | 'relayed'> & {
@@ -13,6 +14,9 @@ export type LeadingPorts = Omit<RelayPorts, 'post' | 'relayed'> & {
   readonly hubs: ReadonlyMap<StoreName, StoreHub>;
   readonly cache: TabCache | null;
 };
+
+/** A request of a tab that is gone, which we send. */
+type Adopted = { readonly receipt: WriteReceipt; readonly store: SeatedStore };
 
 /** How often a leader looks whether those that it serves still live. */
 const lookMs = 2000;
@@ -25,6 +29,8 @@ export class Leading {
   /** Stores of which we know what others have left, since they were joined. */
   readonly #live = new Set<StoreName>();
   readonly #setLook: (at: number) => void;
+  /** What we send for tabs that are gone. */
+  #adopted: Adopted[] = [];
   #isOn = false;
 
   constructor(ports: LeadingPorts) {
@@ -48,6 +54,13 @@ export class Leading {
   resign(): void {
     this.#isOn = false;
     this.relay.resign();
+    // Whoever leads next takes it on, and decides about it: it stays in the cache, and we do not send it once more.
+    for (const { receipt, store } of this.#adopted.filter(isOpen)) {
+      this.#ports.cache?.relayed(receipt.opId);
+      store.cancel(receipt.opId, true);
+    }
+    this.#adopted = [];
+    this.#live.clear();
     this.#setLook(Infinity);
   }
 
@@ -100,14 +113,20 @@ export class Leading {
     cache.orphans(name).then((requests) => {
       const { store } = hub;
       if (!this.#isOn || store === null || !hub.isLive) return;
+      this.#adopted = this.#adopted.filter(isOpen);
       for (const { opId, request, firstSentAt } of requests) {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
         const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
         if (isForgotten || isHere) continue;
         const receipt = new WriteReceipt({ opId, request }, store);
+        this.#adopted.push({ receipt, store });
         store.request(receipt, { blind: true, wasSent: firstSentAt !== null }, () => undefined);
       }
     }, report);
   }
+}
+
+function isOpen({ receipt }: Adopted): boolean {
+  return receipt.outcome === null;
 }

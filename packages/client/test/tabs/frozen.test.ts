@@ -1,4 +1,4 @@
-import type { ClientEnv, ClientOptions } from '@holdfast/client';
+import type { ClientEnv, ClientOptions, Link, Store } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
 import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
@@ -6,6 +6,7 @@ import { presenceLimits } from '@holdfast/protocol/presence';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
+import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
@@ -45,6 +46,16 @@ function freezable(
 async function ready(tab: Freezable): Promise<Freezable> {
   await tab.store.ready;
   return tab;
+}
+
+/** It thaws where what was refused would be committed, and sends nothing but what it writes from then on. */
+async function thawsEmpty({ store, freeze }: Freezable, writer: Store): Promise<void> {
+  await writer.delete('taken').committed;
+  freeze(false);
+  await store.put('own', 1).committed;
+  await expect.poll(() => writer.get('own')).toBe(1);
+  expect(writer.get('taken')).toBe(undefined);
+  expect(store.status.get().pending).toBe(0);
 }
 
 test('G71 a leading tab that is about to be frozen leaves the lead at once, and follows when it thaws', async () => {
@@ -96,12 +107,7 @@ test('G71 what a leading tab had to send for another when it was frozen, and the
   await expect.poll(() => a.store.status.get().pending).toBe(1);
   a.freeze(true);
   await expect(committed).rejects.toMatchObject({ code: 'exists' });
-  await writer.delete('taken').committed;
-  a.freeze(false);
-  await a.store.put('own', 1).committed;
-  await expect.poll(() => writer.get('own')).toBe(1);
-  expect(writer.get('taken')).toBe(undefined);
-  expect(a.store.status.get().pending).toBe(0);
+  await thawsEmpty(a, writer);
 });
 
 test('G71 what a tab that is gone has left, and a leading one has taken on and not sent when it is frozen, the next one sends', async () => {
@@ -126,6 +132,74 @@ test('G71 what a tab that is gone has left, and a leading one has taken on and n
   a.freeze(true);
   await c.store.put('own', 1).committed;
   await expect.poll(() => c.store.get('left')).toBe(1);
+});
+
+test('G71 what a tab that is gone has left, and the next one that leads was refused since, a leading one that had taken it on when it was frozen does not send when it thaws', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const [a, b] = [await ready(freezable(profile)), await ready(freezable(profile))];
+  const gone = await profile.open();
+  const writer = await world.store();
+  a.valve.down();
+  await expect.poll(() => gone.client.status.get().connection).not.toBe('connected');
+  await writer.put('taken', 1).committed;
+  await gone.store.put('taken', 2, { ifAbsent: true }).durable;
+  await gone.client.close();
+  // It is never answered.
+  let lost = 0;
+  a.valve.loses = (data) => String(data).includes('"exists"') && (lost += 1) > 0;
+  a.valve.up();
+  await expect.poll(() => lost).toBe(1);
+  a.freeze(true);
+  await expect
+    .poll(() => b.store.outbox.deadLetters())
+    .toMatchObject([{ request: { path: 'taken' } }]);
+  await thawsEmpty(a, writer);
+});
+
+test('G71 what a leading tab has taken on of one that is gone, and not sent when it is frozen, it sends when it leads once more, also over a connection that it has kept', async () => {
+  await using world = await openWorld(undefined, { limits: { max_channels_per_socket: 2 } });
+  for (const name of ['acme/a', 'acme/b']) await world.createStore(name);
+  const profile = new Profile(world);
+  const writer = await world.store();
+  const valve = new Valve();
+  let held = 0;
+  let isHeld = true;
+  const link: Link = {
+    open: (url, events) => {
+      const inner = valve.open(url, events);
+      const send = (data: string | Uint8Array): void => {
+        if (isHeld && String(data).includes('"left"')) held += 1;
+        else inner.send(data);
+      };
+      return { send, close: (code) => inner.close(code) };
+    },
+  };
+  // It sees at once who is gone, and has then seen it.
+  const env: Partial<ClientEnv> = {
+    setTimeout: (run, ms) => setTimeout(run, ms === 2000 ? 5 : ms),
+  };
+  const first = await profile.open();
+  await first.client.store('acme/a').ready;
+  const a = await ready(freezable(profile, { link, env }));
+  // There is no room for it on the connection of the first.
+  await a.client.store('acme/b').ready;
+  await first.client.close();
+  const gone = await profile.open();
+  valve.down();
+  await expect.poll(() => gone.client.status.get().connection).not.toBe('connected');
+  await gone.store.put('left', 1).durable;
+  await gone.client.close();
+  valve.up();
+  await expect.poll(() => held).toBe(1);
+  const { opened: before } = valve;
+  a.freeze(true);
+  expect(a.store.status.get().pending).toBe(0);
+  isHeld = false;
+  a.freeze(false);
+  await expect.poll(() => writer.get('left')).toBe(1);
+  expect(valve.opened).toBe(before);
+  expect(world.errors).toEqual([]);
 });
 
 test('a client that has given up does not stand for the lead because its tab thaws', async () => {

@@ -1,3 +1,4 @@
+import { isRefusal } from '@holdfast/protocol';
 import { Consult } from '../data/index.ts';
 import type { Draft } from './draft.ts';
 import { leavesAt } from './effort.ts';
@@ -30,7 +31,11 @@ export function takeTurns(
     }
     const { length } = draft.ops;
     const outcome = takeTurn(work, draft.at.now, draft);
-    if (draft.ops.length === length) inVain += leavesAt(draft.tree, work.submission.request);
+    // A repeat is answered by what was noted of it.
+    const isRepeat = !(outcome instanceof Consult) && !isRefusal(outcome);
+    if (draft.ops.length === length && !isRepeat) {
+      inVain += leavesAt(draft.tree, work.submission.request);
+    }
     if (outcome instanceof Consult) {
       work.consults++;
       pending.park(work, { isAsked: true });

@@ -67,3 +67,17 @@ test('requests that are refused after a look through many leaves are not decided
     null,
   ]);
 });
+
+test('repeats of what wrote many leaves look at none, and keep no others from being stored together', () => {
+  const desk = new Desk();
+  const ids = Array.from({ length: 6 }, (_, at) => ({ opId: `d1:s1:${at}`, deviceId: 'd1' }));
+  for (const id of ids) desk.ask(set('r', leaves), id);
+  for (const [at, id] of ids.entries()) {
+    desk.submit(set('r', leaves), { ...id, channel: 2 });
+    desk.submit(set(`small/${at}`, 1));
+  }
+  const before = desk.effects.length;
+  desk.flush();
+  const appends = desk.effects.slice(before).filter(({ type }) => type === 'append');
+  expect(appends).toHaveLength(1);
+});

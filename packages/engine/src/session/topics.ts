@@ -18,8 +18,8 @@ import type { DialerInput } from './types.ts';
 //                 socket lost      due │    │  ╰refused  │ fails
 //                      │            waiting ◀┴───────────┘
 //
-// What is refused for good on one connection may be granted on the next, or when somebody asks for it; for want of room, when
-// another topic of its kind has gone.
+// What is refused for good on one connection may be granted on the next, or when somebody asks for it; for want of room, a
+// second time soon, and when another topic of its kind has gone.
 //
 // 1. Each join has a join ref of its own, its generation; what names another one is dropped.
 // 2. `joined` and the end of that generation (`lost`, or the caller's `leave`) alternate.
@@ -32,7 +32,7 @@ type Topic = {
   isFinal: ((refusal: Refusal) => boolean) | undefined;
   crashes: number;
   is: 'out' | 'waiting' | 'joining' | 'joined' | 'refused';
-  /** It was refused because others have all the room. */
+  /** Its last join was refused because others have all the room. */
   isCrowdedOut: boolean;
   /** Of the last join. */
   joinRef: string;
@@ -197,11 +197,12 @@ export class Topics {
     const answer = readAnswer(payload);
     if (answer?.status !== 'ok') {
       const refusal = answer === null ? refuse('internal_error') : readRefusal(answer.response);
-      this.#refused(topic, refusal);
+      if (this.#mayFindRoom(topic, refusal)) this.#fail(topic);
+      else this.#refused(topic, refusal);
       return;
     }
     const { name, joinRef } = topic;
-    Object.assign(topic, { crashes: 0, is: 'joined', at: this.#turn.now });
+    Object.assign(topic, { crashes: 0, is: 'joined', isCrowdedOut: false, at: this.#turn.now });
     const generation = Number(joinRef);
     this.#turn.emit({ type: 'joined', topic: name, generation, response: answer.response });
   }
@@ -215,15 +216,21 @@ export class Topics {
     if (isFinal || isLasting) this.#turn.emit({ type: 'refused', topic: topic.name, refusal });
     if (!isFinal) return this.#fail(topic, readDirected(refusal.details['retry_after_ms']));
     topic.is = 'refused';
-    topic.isCrowdedOut = refusal.code === 'too many channels joined';
     // While it was judged it had a place.
     if (!topic.isCrowdedOut) this.#makeRoom(topic.name);
+  }
+
+  /** Who opens others instead leaves the former ones a moment later: only a second look tells that there is no room. */
+  #mayFindRoom(topic: Topic, { code }: Refusal): boolean {
+    const isSecond = topic.isCrowdedOut;
+    topic.isCrowdedOut = code === 'too many channels joined';
+    return topic.isCrowdedOut && (!isSecond || this.#leaves.size > 0);
   }
 
   /** One topic less: of those of its kind that had no room it is the turn of the first. */
   #makeRoom(gone: string): void {
     for (const topic of this.#topics.values()) {
-      const isNext = topic.is === 'refused' && topic.isCrowdedOut;
+      const isNext = topic.isCrowdedOut && (topic.is === 'refused' || topic.is === 'waiting');
       if (isNext && kindOf(topic.name) === kindOf(gone)) return this.#join(topic);
     }
   }

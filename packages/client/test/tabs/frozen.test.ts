@@ -48,6 +48,42 @@ async function ready(tab: Freezable): Promise<Freezable> {
   return tab;
 }
 
+type Bell = {
+  readonly env: Pick<ClientEnv, 'setTimeout' | 'clearTimeout'>;
+  /** Returns how many there were. */
+  ring(): number;
+};
+
+/** Timers of so many milliseconds ring when the test says so. */
+function bell(ofMs: number): Bell {
+  const due = new Set<() => void>();
+  return {
+    env: {
+      setTimeout: (run, ms) => {
+        if (ms !== ofMs) return setTimeout(run, ms);
+        due.add(run);
+        return run;
+      },
+      clearTimeout: (timer) => {
+        for (const run of due) if (run === timer) due.delete(run);
+        clearTimeout(Number(timer));
+      },
+    },
+    ring: () => {
+      const all = [...due];
+      due.clear();
+      for (const run of all) run();
+      return all.length;
+    },
+  };
+}
+
+/** It looks for tabs that are gone so often, as it does every two seconds where there are others. */
+async function looks({ ring }: Bell, times: number): Promise<void> {
+  let rung = 0;
+  await expect.poll(() => (rung += ring())).toBeGreaterThanOrEqual(times);
+}
+
 /** It thaws where what was refused would be committed, and sends nothing but what it writes from then on. */
 async function thawsEmpty({ store, freeze }: Freezable, writer: Store): Promise<void> {
   await writer.delete('taken').committed;
@@ -113,22 +149,15 @@ test('G71 what a leading tab had to send for another when it was frozen, and the
 test('G71 what a tab that is gone has left, and a leading one has taken on and not sent when it is frozen, the next one sends', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  let looks = 0;
-  // It looks at once for tabs that are gone, and again and again.
-  const setTimeoutOf: ClientEnv['setTimeout'] = (run, ms) => {
-    if (ms !== 2000) return setTimeout(run, ms);
-    looks += 1;
-    return setTimeout(run, 5);
-  };
-  const a = await ready(freezable(profile, { env: { setTimeout: setTimeoutOf } }));
+  const look = bell(2000);
+  const a = await ready(freezable(profile, { env: look.env }));
   const [b, c] = [await ready(freezable(profile)), await ready(freezable(profile))];
   a.valve.holdIn();
   a.valve.holdOut();
   await b.store.put('left', 1).durable;
   await expect.poll(() => a.store.status.get().pending).toBe(1);
   await b.client.close();
-  const seen = looks;
-  await expect.poll(() => looks).toBeGreaterThan(seen + 3);
+  await looks(look, 4);
   a.freeze(true);
   await c.store.put('own', 1).committed;
   await expect.poll(() => c.store.get('left')).toBe(1);
@@ -175,13 +204,10 @@ test('G71 what a leading tab has taken on of one that is gone, and not sent when
       return { send, close: (code) => inner.close(code) };
     },
   };
-  // It sees at once who is gone, and has then seen it.
-  const env: Partial<ClientEnv> = {
-    setTimeout: (run, ms) => setTimeout(run, ms === 2000 ? 5 : ms),
-  };
+  const look = bell(2000);
   const first = await profile.open();
   await first.client.store('acme/a').ready;
-  const a = await ready(freezable(profile, { link, env }));
+  const a = await ready(freezable(profile, { link, env: look.env }));
   // There is no room for it on the connection of the first.
   await a.client.store('acme/b').ready;
   await first.client.close();
@@ -190,8 +216,13 @@ test('G71 what a leading tab has taken on of one that is gone, and not sent when
   await expect.poll(() => gone.client.status.get().connection).not.toBe('connected');
   await gone.store.put('left', 1).durable;
   await gone.client.close();
+  await looks(look, 1);
   valve.up();
-  await expect.poll(() => held).toBe(1);
+  const sent = (): number => {
+    look.ring();
+    return held;
+  };
+  await expect.poll(sent).toBe(1);
   const { opened: before } = valve;
   a.freeze(true);
   expect(a.store.status.get().pending).toBe(0);
@@ -244,19 +275,8 @@ test('a leading tab whose client gives up leaves the lead to the next, and stand
 test('a tab that led, and showed another on a topic, goes on being shown there when it follows (S85)', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);
-  const graces = new Set<() => void>();
-  const env = {
-    setTimeout: (run: () => void, ms: number): unknown => {
-      if (ms !== presenceLimits.grace_ms) return setTimeout(run, ms);
-      graces.add(run);
-      return run;
-    },
-    clearTimeout: (timer: unknown): void => {
-      for (const run of graces) if (run === timer) graces.delete(run);
-      clearTimeout(Number(timer));
-    },
-  };
-  const a = await ready(freezable(profile, { env }));
+  const grace = bell(presenceLimits.grace_ms);
+  const a = await ready(freezable(profile, { env: grace.env }));
   const b = await ready(freezable(profile));
   const at = { store: 'acme/app', topic: 'rooms/1' };
   const watcher = joinPresence(world.client(), at);
@@ -271,7 +291,7 @@ test('a tab that led, and showed another on a topic, goes on being shown there w
   a.freeze(false);
   await expect.poll(() => inA.status.get().state).toBe('joined');
   // So long it would have waited for the other to come back.
-  for (const run of graces) run();
+  grace.ring();
   await a.store.put('y', 1).committed;
   inB.set({ tab: 'b2' });
   await expect.poll(shown).toEqual(new Set(['a', 'b2']));

@@ -1,3 +1,4 @@
+import { deferred } from '@holdfast/engine/registry';
 import { defaultLimits } from '@holdfast/protocol';
 import { expect, test, vi } from 'vitest';
 import { world } from '../conversation/world.ts';
@@ -182,16 +183,16 @@ test.each([
       await home.store('acme/blog');
       const { ask, id } = await home.token();
       const open = home.storage.open.bind(home.storage);
+      const isRead = deferred<void>();
       home.storage.open = async (store) => {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 8000);
-        });
+        await isRead.promise;
         return open(store);
       };
       const answer = ask(method, `/api/stores/acme/blog/${path}`, body);
       await vi.advanceTimersByTimeAsync(2500);
       await home.tokens.revoke(id);
-      await vi.advanceTimersByTimeAsync(30_000);
+      await vi.advanceTimersByTimeAsync(5500);
+      isRead.resolve();
       expect((await answer).status).toBe(401);
     } finally {
       vi.useRealTimers();

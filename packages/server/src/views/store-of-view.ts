@@ -48,9 +48,9 @@ export class StoreOfView extends WritesOfView<Promise<Committed>> implements Vie
     this.ready.catch(() => undefined);
   }
 
-  /** The store itself, once it is open. */
+  /** The store itself, once it is open: the one that has the name now, however long the handle is held. */
   opened(): Promise<OpenedStore> {
-    return this.#opening.ready;
+    return this.#opening.newest().ready;
   }
 
   /** Where a file goes, and under what conditions. Throws a `TypeError` for what is no path or too long, whoever has put it together. */
@@ -105,13 +105,15 @@ export class StoreOfView extends WritesOfView<Promise<Committed>> implements Vie
   #commit(request: Request | Refusal): Promise<Committed> {
     if (this.#access.isReadOnly()) throw new TypeError('render and watch cannot write to stores.');
     if (isRefusal(request)) return Promise.reject(RejectedError.from(request));
-    return this.#opening.ready.then(async (opened) => ({ seq: await opened.write(request) }));
+    return this.opened().then(async (opened) => ({ seq: await opened.write(request) }));
   }
 
   /** Where it is not open yet, `render` and `watch` wait for it; nobody else does. */
   #reading(): OpenedStore {
     const tracker = this.#access.tracker();
-    if (tracker !== null) this.#opening = this.#opening.newest();
+    const newest = this.#opening.newest();
+    // Nobody else can wait: what was open is read until the next one is.
+    if (tracker !== null || newest.opened !== null) this.#opening = newest;
     const { opened, failure, ready, name } = this.#opening;
     if (opened !== null) return opened;
     if (tracker !== null) {

@@ -1,7 +1,8 @@
-import { app, StorageError, view } from '@holdfast/server';
+import { app, StorageError, view, type ViewStore } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { TestClock } from '@holdfast/server/testing';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { topic, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
 
@@ -121,3 +122,35 @@ it.each(['render', 'watch'] as const)(
     await shows('last');
   },
 );
+
+it('given a handle of a store that a view has held since before the store was purged, when there is another one of its name, then the handle reads and writes that', async () => {
+  const clock = new TestClock();
+  let held: ViewStore | undefined;
+  const holder = view({
+    name: 'Holder',
+    mount: (ctx) => {
+      held = ctx.store('demo/main');
+      return {};
+    },
+    render: () => ({}),
+    commands: {
+      add: {
+        reply: z.object({ x: z.unknown() }),
+        run: async () => {
+          await held?.put('x', 'written');
+          return { x: held?.get('x') };
+        },
+      },
+    },
+  });
+  const { server, connect, storeId } = await world({ app: app({ views: [holder] }), clock });
+  const root = new Root(await connect(), 'Holder', 'h');
+  await root.join({ module: 'Holder', id: 'h' });
+  await root.envelope();
+  await server.stores.purge(storeId);
+  const refused = { status: 'error', response: { reason: 'unauthorized' } };
+  expect(await root.command('add')).toMatchObject(refused);
+  await server.stores.create('demo/main');
+  const added = (): Promise<unknown> => clock.advance(1000).then(() => root.command('add'));
+  await expect.poll(added).toMatchObject({ status: 'ok', response: { x: 'written' } });
+});

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { runAccounts } from './accounts/run.ts';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
+import { runCounts } from './counts/run.ts';
 import { runDeploys } from './deploys/run.ts';
 import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
@@ -10,9 +11,14 @@ import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
 import { runHoldings } from './holdings/run.ts';
 import { runHosts } from './hosts/run.ts';
+import { runAuthorities } from './old-bugs/authorities.ts';
+import { runDenials } from './old-bugs/denials.ts';
+import { runPacks } from './old-bugs/packs.ts';
+import { runWindows } from './old-bugs/windows.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
+import { runRights } from './rights/run.ts';
 import { badWeather } from './src/faults.ts';
 import { type Seeds, simulate } from './src/simulate.ts';
 import type { World } from './src/world.ts';
@@ -32,6 +38,7 @@ const worlds: { readonly [kind: string]: Run } = {
   hosts: runHosts,
   'hosts that look back, on SQLite files': (seeds) =>
     runHosts(seeds, { storage: 'sqlite', looksBack: true }),
+  'hosts where little may wait': (seeds) => runHosts(seeds, { isNarrow: true }),
   'hosts that compress': (seeds) => runHosts(seeds, { deflates: true }),
   parts: runParts,
   files: runFiles,
@@ -41,18 +48,27 @@ const worlds: { readonly [kind: string]: Run } = {
   webhooks: runWebhooks,
   upgrades: runUpgrades,
   edits: runEdits,
+  'edits in tabs': (seeds) => runEdits(seeds, { inTabs: true }),
   guards: runGuards,
   'guards in tabs': (seeds) => runGuards(seeds, { inTabs: true }),
   accounts: runAccounts,
+  'accounts in tabs': (seeds) => runAccounts(seeds, { inTabs: true }),
+  rights: runRights,
   views: runViews,
   records: runRecords,
   collections: runCollections,
+  'collections where nothing is hidden': (seeds) => runCollections(seeds, { isOpen: true }),
   browsers: runBrowsers,
   presence: runPresence,
   deploys: runDeploys,
   transfers: runTransfers,
   tabs: runTabs,
   'takeovers of tabs': (seeds) => runTakeovers(seeds, ['crashes']),
+  counts: runCounts,
+  denials: runDenials,
+  packs: runPacks,
+  windows: runWindows,
+  authorities: runAuthorities,
 };
 
 /** What the trace of a world is, the first time and the next. */

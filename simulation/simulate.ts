@@ -7,14 +7,15 @@
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
 // servers and clients at once with --transfers, of several accounts at one machine with --accounts, of rights that come
 // and go with --rights, of tabs that share what they keep with --tabs, and of the one that leads, which ends, with
-// --takeovers. With --narrow little may wait for
-// who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and accounts are those
-// of tabs.
+// --takeovers. With --narrow little may wait for who reads slowly. With --deflate messages of hosts are compressed; with
+// --tabs edits, guards and accounts are those of tabs. Worlds that do one thing over and over: --authorities, --windows,
+// --counts, --denials, --packs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
 import { runBrowsers } from './browser/run.ts';
 import { runCollections } from './collections/run.ts';
+import { runCounts } from './counts/run.ts';
 import { runDeploys } from './deploys/run.ts';
 import { runEdits } from './edits/run.ts';
 import { runFeeds } from './feeds/run.ts';
@@ -22,6 +23,10 @@ import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
 import { runHoldings } from './holdings/run.ts';
 import { runHosts } from './hosts/run.ts';
+import { runAuthorities } from './old-bugs/authorities.ts';
+import { runDenials } from './old-bugs/denials.ts';
+import { runPacks } from './old-bugs/packs.ts';
+import { runWindows } from './old-bugs/windows.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
@@ -41,6 +46,7 @@ const flag = { type: 'boolean', default: false } as const;
 
 const { values } = parseArgs({
   options: {
+    help: flag,
     seeds: { type: 'string' },
     seed: { type: 'string' },
     from: { type: 'string' },
@@ -65,6 +71,11 @@ const { values } = parseArgs({
     accounts: flag,
     takeovers: flag,
     rights: flag,
+    authorities: flag,
+    windows: flag,
+    counts: flag,
+    denials: flag,
+    packs: flag,
     open: flag,
     past: flag,
     tabs: flag,
@@ -97,9 +108,21 @@ const kinds = [
   'accounts',
   'takeovers',
   'rights',
+  'authorities',
+  'windows',
+  'counts',
+  'denials',
+  'packs',
   // Last, for it says of some of the others what they are like.
   'tabs',
 ] as const;
+if (values.help) {
+  console.log('npm run simulate -- [--KIND …] [--seeds N] [--from N | --seed N]');
+  console.log(
+    `kinds: of machines, where none is named; ${kinds.map((name) => `--${name}`).join(' ')}`,
+  );
+  process.exit();
+}
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
@@ -131,6 +154,11 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),
+  authorities: () => runAuthorities(seeds),
+  windows: () => runWindows(seeds),
+  counts: () => runCounts(seeds),
+  denials: () => runDenials(seeds),
+  packs: () => runPacks(seeds),
   tabs: () => runTabs(seeds),
   records: async () => {
     const { failure: found, world } = await runRecords(seeds);

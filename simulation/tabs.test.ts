@@ -1,5 +1,3 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { type Cache, memoryCache } from '@holdfast/client';
 import { failureText } from './src/simulate.ts';
@@ -52,30 +50,6 @@ describe('tabs of one origin', () => {
     },
   );
 
-  it(
-    'given one that gets what another was to have of a state, when they are simulated, then the failure is told in a few steps, with the command that tells it once more',
-    { timeout: 240_000 },
-    async () => {
-      const env = {
-        ...process.env,
-        OLD_BUG: 'a second tab got what the first had left of a state',
-      };
-      const simulate = async (flags: readonly string[]): Promise<readonly string[]> => {
-        const hook = ['--conditions=@holdfast/source', '--import', './simulation/old-bugs/hook.ts'];
-        const ran = run(process.execPath, [...hook, 'simulation/simulate.ts', ...flags], { env });
-        const { stdout } = await ran.catch((error: { readonly stdout: string }) => error);
-        return stdout.slice(stdout.indexOf('SEED=')).trimEnd().split('\n');
-      };
-      const first = await simulate(['--tabs', '--from', '25', '--seeds', '3']);
-      const [, again = ''] = (first.at(-1) ?? '').split('once more: npm run simulate -- ');
-      expect(again).toBe('--tabs --seed 26');
-      const steps = first.filter((line) => line.startsWith('{"at":'));
-      expect(steps.length).toBeLessThan(20);
-      expect(first).toContain(`0 faults and ${steps.length} steps are enough:`);
-      expect(await simulate(again.split(' '))).toEqual(first);
-    },
-  );
-
   it.each([
     ['the log keeps a commit twice', / ms: once: .* was committed twice/],
     ['a push overtakes another', / ms: inOrder: .* was committed after one that was made later/],
@@ -98,8 +72,6 @@ describe('tabs of one origin', () => {
   it('G71 are connected again within 2 s when the leader freezes (P67)', async () =>
     takenOver('freezes'));
 });
-
-const run = promisify(execFile);
 
 async function takenOver(how: Ending): Promise<void> {
   const { failure } = await runTakeovers({ from: 1, count: 10 }, [how]);

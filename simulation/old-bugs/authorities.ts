@@ -1,10 +1,21 @@
 import { World } from '../../packages/engine/test/authority/world.ts';
 import { Dice } from '../src/dice.ts';
+import type { Failure, Seeds } from '../src/simulate.ts';
+import { playStories, type Story } from '../stories.ts';
+
+/** Somebody does something, or something goes wrong; which, the roll decides. */
+type Step = { readonly roll: number };
+
+const steps = 600;
 
 /** Several authorities over one log, whose commits are lost track of: the writes of a client stay in order, once each. */
-export function runAuthorities(seed: number): readonly string[] {
+export async function runAuthorities(seeds: Seeds): Promise<{ readonly failure: Failure | null }> {
+  return { failure: await playStories(storyOf, seeds) };
+}
+
+function storyOf(seed: number): Story<Step> {
   const dice = new Dice(seed);
-  const world = new World({
+  const plan = {
     seed,
     nodes: 1 + dice.below(3),
     clients: 1 + dice.below(5),
@@ -17,9 +28,19 @@ export function runAuthorities(seed: number): readonly string[] {
       reconnect: dice.below(20),
       limited: dice.below(150),
     },
-  });
-  world.run(600);
-  return [...world.problems, ...disorderOf(world), ...untrueOf(world)];
+  };
+  return {
+    steps: Array.from({ length: steps }, () => ({ roll: dice.below(2 ** 31) })),
+    play: (some) => {
+      const world = new World(plan);
+      world.live(some.map(({ roll }) => roll));
+      const { problems, transcript } = world;
+      return {
+        problems: [...problems, ...disorderOf(world), ...untrueOf(world)],
+        transcript: [JSON.stringify(plan), ...transcript],
+      };
+    },
+  };
 }
 
 function disorderOf({ log, clients }: World): readonly string[] {

@@ -27,7 +27,7 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
   },
   authorities: async () => {
     const { runAuthorities } = await import('./authorities.ts');
-    return first(async (each) => runAuthorities(each));
+    return textOf((await runAuthorities(seeds)).failure);
   },
   counts: async () => {
     const { runCounts } = await import('../counts/run.ts');
@@ -67,7 +67,7 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
   },
   windows: async () => {
     const { runWindows } = await import('./windows.ts');
-    return first(async (each) => runWindows(each));
+    return textOf((await runWindows(seeds)).failure);
   },
   packs: async () => {
     const { runPacks } = await import('./packs.ts');

@@ -9,6 +9,9 @@ import {
 } from '@holdfast/protocol';
 import { Queries, Replica, type ReplicaEffect, type ReplicaInput } from '@holdfast/engine/replica';
 import { Dice } from '../src/dice.ts';
+import type { Failure, Seeds } from '../src/simulate.ts';
+import { weighed } from '../steps.ts';
+import { playStories, type Story } from '../stories.ts';
 import { textOf } from '../text.ts';
 
 /*
@@ -23,7 +26,20 @@ type Op = readonly [seq: Seq, op: string, path: string, value: unknown, by: stri
 
 const ids = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
 const windowMax = 3;
-const steps = 60;
+const stepsCount = 60;
+
+/** What the server does next; the roll decides how. */
+type Deed = 'commit' | 'move' | 'frame' | 'snapshot' | 'hide' | 'comeBack';
+type Step = { readonly does: Deed; readonly roll: number };
+
+const deeds = weighed<Deed>({
+  commit: 50,
+  move: 15,
+  frame: 20,
+  hide: 5,
+  snapshot: 7,
+  comeBack: 3,
+});
 
 type Wish = ReplicaInput extends infer Input
   ? Input extends ReplicaInput
@@ -33,7 +49,8 @@ type Wish = ReplicaInput extends infer Input
 
 class WindowWorld {
   readonly problems: string[] = [];
-  readonly #dice: Dice;
+  readonly transcript: string[] = [];
+  #dice: Dice;
   readonly #replica = new Replica({
     topic: 'store:acme/app',
     patterns: [asGlob('meta/**')],
@@ -69,18 +86,35 @@ class WindowWorld {
     this.#answer();
   }
 
-  run(): readonly string[] {
-    for (let count = 0; count < steps && this.problems.length === 0; count++) {
-      const roll = this.#dice.next();
-      if (roll < 0.5) this.#commit(this.#dice.pick(ids));
-      else if (roll < 0.65) this.#move();
-      else if (roll < 0.85) this.#frame();
-      else if (roll < 0.97) this.#snapshot(roll < 0.9);
-      else this.#comeBack();
+  run(steps: readonly Step[]): void {
+    for (const step of steps) {
+      if (this.problems.length > 0) return;
+      this.transcript.push(JSON.stringify(step));
+      this.#dice = new Dice(step.roll);
+      this.#do(step.does);
     }
     this.#move();
     this.#frame();
-    return this.problems;
+  }
+
+  #do(does: Deed): void {
+    switch (does) {
+      case 'commit':
+        this.#commit(this.#dice.pick(ids));
+        return;
+      case 'move':
+        this.#move();
+        return;
+      case 'frame':
+        this.#frame();
+        return;
+      case 'snapshot':
+      case 'hide':
+        this.#snapshot(does === 'hide');
+        return;
+      case 'comeBack':
+        this.#comeBack();
+    }
   }
 
   get #head(): Seq {
@@ -247,6 +281,7 @@ class WindowWorld {
   }
 
   #say(event: string, payload: object): void {
+    this.transcript.push(`${event} ${JSON.stringify(payload)}`);
     this.#step({ type: 'message', event, payload });
   }
 
@@ -298,7 +333,20 @@ function changes(before: readonly string[], after: readonly string[]): readonly 
   return ops;
 }
 
-/** What is wrong in the world of a seed. */
-export function runWindows(seed: number): readonly string[] {
-  return new WindowWorld(seed).run();
+/** Runs the worlds of some seeds; stops at the first in which something is wrong. */
+export async function runWindows(seeds: Seeds): Promise<{ readonly failure: Failure | null }> {
+  return { failure: await playStories(storyOf, seeds) };
+}
+
+function storyOf(seed: number): Story<Step> {
+  const dice = new Dice(seed);
+  const step = (): Step => ({ does: dice.pick(deeds), roll: dice.below(2 ** 30) });
+  return {
+    steps: Array.from({ length: stepsCount }, step),
+    play: (steps) => {
+      const world = new WindowWorld(seed);
+      world.run(steps);
+      return world;
+    },
+  };
 }

@@ -1,8 +1,9 @@
 import { preloadTabs } from '@holdfast/client/tabs';
 import { Dice } from '../src/dice.ts';
-import type { Failure, Seeds } from '../src/simulate.ts';
-import { type Run, tried } from '../src/trial.ts';
+import type { Seeds } from '../src/simulate.ts';
+import type { Run } from '../src/trial.ts';
 import type { Step } from '../steps.ts';
+import { playStories } from '../stories.ts';
 import type { Weather } from '../world/room.ts';
 import type { Played } from '../worlds.ts';
 import { scriptOf, type TabDeed, weatherOf } from './script.ts';
@@ -24,8 +25,7 @@ export async function playTales<Deed extends string>(
   // Modules come in real time, of which there is none in there.
   await preloadTabs();
   const figures: Figures = { writes: 0, takeovers: 0, behind: 0 };
-  for (let done = 0; done < seeds.count; done++) {
-    const seed = seeds.from + done;
+  const failure = await playStories((seed) => {
     const tale = taleOf(seed);
     const play = async (steps: readonly Step<Deed>[]): Promise<Run> => {
       const place = new Neighbourhood(seed, tale.weather, terms);
@@ -35,15 +35,9 @@ export async function playTales<Deed extends string>(
       }
       return place;
     };
-    const { items: steps, run, trace } = await tried(tale.steps, play, seeds);
-    const { problems, transcript } = run;
-    if (problems.length > 0) {
-      const failure: Failure = { seed, problems, faults: [], steps, transcript };
-      return { failure, figures };
-    }
-    seeds.progress?.(done + 1, trace);
-  }
-  return { failure: null, figures };
+    return { steps: tale.steps, play };
+  }, seeds);
+  return { failure, figures };
 }
 
 async function playOne<Deed extends string>(

@@ -43,6 +43,8 @@ type Node = {
 /** Something that is on its way and may happen at any time. */
 type Task = { readonly node: Node; readonly life: number; run(): void };
 
+const transcriptLines = 2000;
+
 /** Several authorities over one log, with clients that never give up, in whatever order the seed says. */
 export class World {
   readonly log = new Log();
@@ -52,6 +54,9 @@ export class World {
   now = 1000;
   readonly #nodes: Node[] = [];
   readonly #tasks: Task[] = [];
+  /** What happened, as far as it is told. */
+  readonly transcript: string[] = [];
+  #dice: (limit: number) => number;
   /** Where the answer to a ticket goes. */
   readonly #waiting = new Map<number, { client: Client; counter: number; channel: number }>();
   #tickets = 0;
@@ -59,7 +64,7 @@ export class World {
   #calm = false;
 
   constructor(plan: Plan) {
-    this.random = diceOf(plan.seed);
+    this.#dice = diceOf(plan.seed);
     this.faults = plan.faults;
     for (let id = 0; id < plan.nodes; id++) {
       const authority = this.#start();
@@ -77,11 +82,22 @@ export class World {
   }
 
   /** A number below the limit. */
-  readonly random: (limit: number) => number;
+  readonly random = (limit: number): number => this.#dice(limit);
 
-  /** Lives through trouble, then through calm until all is answered. */
+  /** Lives through so much trouble, then through calm until all is answered. */
   run(steps: number): void {
-    for (let i = 0; i < steps; i++) this.#step();
+    this.live(Array.from({ length: steps }, () => this.random(2 ** 31)));
+  }
+
+  /** The same; what each step of the trouble is depends on its roll, whatever came before it. */
+  live(rolls: readonly number[]): void {
+    const dice = this.#dice;
+    for (const roll of rolls) {
+      this.#dice = diceOf(roll);
+      this.#step();
+    }
+    this.#dice = dice;
+    this.#note('world', 'calm');
     this.#calm = true;
     for (let i = 0; i < 200_000 && !this.#isDone(); i++) this.#step();
     if (!this.#isDone()) this.problems.push('not everything was answered');
@@ -100,6 +116,11 @@ export class World {
 
   #isDone(): boolean {
     return this.#tasks.length === 0 && this.clients.every((client) => client.isDone);
+  }
+
+  #note(who: string, text: string): void {
+    if (this.transcript.length >= transcriptLines) return;
+    this.transcript.push(`${String(this.now).padStart(7)} ${who}: ${text}`);
   }
 
   #chance(inThousand: number): boolean {
@@ -153,6 +174,7 @@ export class World {
   };
 
   #crash(node: Node): void {
+    this.#note(`node ${node.id}`, 'crashes');
     node.life++;
     node.authority = this.#start();
     node.seen = this.log.head;
@@ -171,6 +193,7 @@ export class World {
     this.#channels++;
     const stays = node !== undefined && this.random(3) > 0;
     client.connect(stays ? node.id : this.random(this.#nodes.length), this.#channels);
+    this.#note(client.id, `comes to node ${client.node}`);
   }
 
   #send(client: Client): void {
@@ -182,6 +205,8 @@ export class World {
     this.#waiting.set(this.#tickets, { client, counter, channel: client.channel });
     const limited = this.#chance(this.faults.limited);
     const submission = client.submission(push, { ticket: this.#tickets, limited });
+    const what = `${counter}${push.unblock ? ', again' : ''}${limited ? ', too often' : ''}`;
+    this.#note(client.id, `sends ${what}`);
     this.#hear(node, { type: 'submit', submission });
   }
 
@@ -191,7 +216,7 @@ export class World {
   }
 
   #perform(node: Node, effect: AuthorityEffect): void {
-    if (effect.type === 'committed') this.#note(node, effect.ops);
+    if (effect.type === 'committed') this.#hearOf(node, effect.ops);
     else if (effect.type === 'reply') this.#deliver(effect.ticket, effect.answer);
     else if (effect.type === 'wake') node.wakeAt = effect.at;
     else if (effect.type === 'fault') this.problems.push(String(effect.error));
@@ -216,6 +241,7 @@ export class World {
   #ask(node: Node, effect: AuthorityEffect): void {
     const answer = this.#answer(effect);
     if (answer === null) return;
+    this.#note('log', `is to ${effect.type} for node ${node.id}: ${answer.type}`);
     this.#later(node, () => {
       node.asked = false;
       this.#hear(node, answer);
@@ -242,8 +268,9 @@ export class World {
   }
 
   /** A4: each node tells each seq once, in order, and none that is not in the log. */
-  #note(node: Node, ops: readonly LoggedOp[]): void {
+  #hearOf(node: Node, ops: readonly LoggedOp[]): void {
     for (const op of ops) {
+      this.#note(`node ${node.id}`, `tells ${op.seq}, ${op.clientOpId}`);
       if (op.seq !== node.seen + 1) this.problems.push(`node tells ${op.seq} after ${node.seen}`);
       const stored = this.log.ops[op.seq - 1];
       if (stored?.clientOpId !== op.clientOpId) this.problems.push(`${op.seq} is not in the log`);
@@ -264,6 +291,7 @@ export class World {
     if (seq !== null && op?.clientOpId !== client.opId(counter)) {
       this.problems.push(`${client.opId(counter)} was told ${seq}, which is not its op`);
     }
+    this.#note(client.id, `is told of ${counter}: ${JSON.stringify(reply)}`);
     const problem = client.hear({ counter, channel, reply });
     if (problem !== null) this.problems.push(problem);
     if (isRefusal(reply) && reply.retry !== 'later' && !client.roaming.has(counter)) {

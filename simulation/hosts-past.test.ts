@@ -27,7 +27,12 @@ it.each(
   ),
 )('their checkers notice that %s', { timeout: 240_000 }, async (mutant, { seed, ...spoilt }) => {
   const some = { from: seed, count: spoiledMax, shrinks: false };
-  const isNarrow = 'isNarrow' in spoilt;
-  const { failure } = await runHosts(some, { looksBack: true, isNarrow, mutant });
+  const looksBack = !('leaps' in spoilt);
+  const { failure } = await runHosts(some, {
+    looksBack,
+    leaps: !looksBack,
+    isNarrow: 'isNarrow' in spoilt,
+    mutant,
+  });
   expect(failure?.problems.join('\n')).toContain(` ms: ${spoilt.word}: `);
 });

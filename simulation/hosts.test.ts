@@ -69,6 +69,21 @@ it(
   },
 );
 
+it(
+  'S54 S80 clocks that are set by an hour, a day or a year, of clients and of servers, also while these are down, break no promise (P16, P17, P41)',
+  { timeout: 720_000 },
+  async () => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? Math.ceil(seeds / 8) : 1;
+    const { failure, crashes } = await runHosts(
+      { from: Number(asked ?? 1), count },
+      { leaps: true },
+    );
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked === undefined) expect(crashes).toBeGreaterThan(count);
+  },
+);
+
 test(
   'S57 a store that is made anew under its name leaves nobody with anything of the old one (P24)',
   { timeout: 240_000 },

@@ -81,6 +81,7 @@ const { values } = parseArgs({
     tabs: flag,
     deflate: flag,
     narrow: flag,
+    leaps: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -135,6 +136,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
       looksBack: values.past,
       deflates: values.deflate,
       isNarrow: values.narrow,
+      leaps: values.leaps,
     }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),

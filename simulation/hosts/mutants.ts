@@ -8,6 +8,7 @@ export const hostMutants = {
   'a replica lacks an entry in the end': { word: 'converged', seed: 1 },
   'a cache is lost that was to be kept': { word: 'kept', seed: 10 },
   'nothing may wait for a socket': { word: 'bounded', seed: 1, isNarrow: true },
+  'a server takes a clock that is set for the time': { word: 'exclusive', seed: 3, leaps: true },
 } as const;
 
 /** One of {@link hostMutants}. */

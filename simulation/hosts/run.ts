@@ -7,7 +7,7 @@ import { windowBytes } from '../src/cable.ts';
 import { badWeather } from '../src/faults.ts';
 import type { GroundKind } from '../src/ground.ts';
 import { type Failure, type Seeds, simulate, type Simulation } from '../src/simulate.ts';
-import type { Logged, World } from '../src/world.ts';
+import type { World } from '../src/world.ts';
 import { judge } from '../validators/judge.ts';
 import { exclusive } from '../validators/leases.ts';
 import { addTraffic, noTraffic, type Traffic, trafficOf } from '../validators/traffic.ts';
@@ -42,6 +42,8 @@ export type HostTerms = {
   readonly deflates?: boolean;
   /** Whether little may wait for who reads slowly, so that some do fall behind. */
   readonly isNarrow?: boolean;
+  /** Whether clocks are set by an hour, a day, a year, while a server runs and while it is down. */
+  readonly leaps?: boolean;
   readonly mutant?: HostMutant;
 };
 
@@ -51,6 +53,7 @@ export class Hosts {
   readonly #looksBack: boolean;
   readonly #deflates: boolean;
   readonly #isNarrow: boolean;
+  readonly #leaps: boolean;
   readonly #mutant: HostMutant | null;
   traffic: Traffic = noTraffic;
   crashes = 0;
@@ -69,6 +72,7 @@ export class Hosts {
     this.#looksBack = looksBack;
     this.#deflates = deflates;
     this.#isNarrow = isNarrow;
+    this.#leaps = terms.leaps ?? false;
     this.#mutant = terms.mutant ?? null;
   }
 
@@ -82,7 +86,9 @@ export class Hosts {
         ...(this.#isNarrow && { limits: narrowLimits }),
       },
       storage: this.#kind,
+      isFooled: this.#mutant === 'a server takes a clock that is set for the time',
       ...(this.#isNarrow && { faults: { ...faults, slow: 40 } }),
+      ...(this.#leaps && { faults: { ...faults, leap: 12, leapServer: 24, crashServer: 16 } }),
       ...(this.#looksBack && {
         faults: { ...faults, closeServer: 8, compact: 6, compactAmid: 12 },
       }),
@@ -154,7 +160,7 @@ export class Hosts {
     const histories = this.#actors.flatMap((actor) => actor.histories());
     const problems = [
       ...judge(histories, truth, { strangers: true }),
-      ...exclusive(truth, clockOf(world, log)),
+      ...exclusive(truth, (seq) => log[seq - 1]?.at ?? 0, world.site.startsAnew),
     ];
     for (const { word, text } of problems) world.problem(`${word}: ${text}`);
     await this.#compare(world, truth);
@@ -237,11 +243,6 @@ function stepsOf(dice: Dice): readonly Step[] {
     const does = kind < 17 ? 'write' : kind < 18 ? 'bookmark' : 'fenced';
     return { at, does, who, roll } as const;
   }).toSorted((a, b) => a.at - b.at);
-}
-
-/** When ops were stored; null where a server may have started with another wall clock than the one before. */
-function clockOf({ site }: World, log: readonly Logged[]): ((seq: Seq) => number) | null {
-  return site.crashes > 0 && site.hasJumped ? null : (seq) => log[seq - 1]?.at ?? 0;
 }
 
 type Brief = readonly [Path, Json, Seq];

@@ -10,11 +10,14 @@ export type Fault =
       readonly who: number;
     }
   | {
-      readonly does: 'slow' | 'sleep' | 'partition' | 'jump';
+      readonly does: 'slow' | 'sleep' | 'partition' | 'jump' | 'leap';
       readonly who: number;
       readonly ms: number;
     }
-  | { readonly does: 'crashServer' | 'jumpServer' | 'closeServer'; readonly ms: number }
+  | {
+      readonly does: 'crashServer' | 'jumpServer' | 'leapServer' | 'closeServer';
+      readonly ms: number;
+    }
   | {
       readonly does: 'failDisk';
       readonly ms: number;
@@ -27,6 +30,9 @@ export type Fault =
 export type TimedFault = Fault & { readonly at: number };
 
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+/** How far a clock may be off that nobody has ever set, or that is set right. */
+const leapsMs = [hourMs, dayMs, 40 * dayMs, 366 * dayMs].flatMap((ms) => [ms, -ms]);
 
 /** The names of all faults. */
 export const faultKinds: readonly Fault['does'][] = [
@@ -47,6 +53,8 @@ export const faultKinds: readonly Fault['does'][] = [
   // Last, so that it moves none of the others.
   'closeServer',
   'compactAmid',
+  'leap',
+  'leapServer',
 ];
 
 /** The faults of a world: how many of each are to be expected in a minute. */
@@ -95,6 +103,8 @@ const makers: { readonly [does in Fault['does']]: Maker } = {
   partition: (dice, who) => ({ does: 'partition', who, ms: dice.below(10_000) }),
   jump: (dice, who) => ({ does: 'jump', who, ms: dice.below(2 * hourMs) - hourMs }),
   jumpServer: (dice) => ({ does: 'jumpServer', ms: dice.below(2 * hourMs) - hourMs }),
+  leap: (dice, who) => ({ does: 'leap', who, ms: dice.pick(leapsMs) }),
+  leapServer: (dice) => ({ does: 'leapServer', ms: dice.pick(leapsMs) }),
   crashServer: (dice) => ({ does: 'crashServer', ms: dice.below(2000) }),
   failDisk: (dice) => ({
     does: 'failDisk',
@@ -141,7 +151,7 @@ function strikeDevice(world: Stage, device: Device, fault: DeviceFault): void {
     device.cutOff(true);
     world.later(fault.ms, () => device.cutOff(false));
   } else {
-    device[fault.does](fault.ms);
+    device[fault.does === 'leap' ? 'jump' : fault.does](fault.ms);
   }
 }
 
@@ -154,6 +164,7 @@ function strikeServer(world: Stage, fault: ServerFault): void {
       world.site.shut(fault.ms);
       return;
     case 'jumpServer':
+    case 'leapServer':
       world.site.jump(fault.ms);
       return;
     case 'failDisk':

@@ -107,8 +107,12 @@ export async function playSeed<Step extends { readonly at: number } = never>(
   return runWorld(simulation, seed, itemsOf(simulation, seed));
 }
 
-function paceOf({ hourMs, deleteMs }: Pace): Pace {
-  return { ...(hourMs !== undefined && { hourMs }), ...(deleteMs !== undefined && { deleteMs }) };
+function paceOf({ hourMs, deleteMs, isFooled = false }: Pace): Pace {
+  return {
+    isFooled,
+    ...(hourMs !== undefined && { hourMs }),
+    ...(deleteMs !== undefined && { deleteMs }),
+  };
 }
 
 function itemsOf<Step extends { readonly at: number }>(

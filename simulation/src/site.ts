@@ -43,6 +43,8 @@ export type Pace = {
   readonly hourMs?: number;
   /** How long it takes at most to delete one; default: 10. */
   readonly deleteMs?: number;
+  /** Whether servers take the wall clock, which may be set, for the time that passes: a mistake; default: no. */
+  readonly isFooled?: boolean;
 };
 
 const hourMs = 3_600_000;
@@ -73,7 +75,9 @@ export class Site {
   #closed: Life | null = null;
   #wallOffset = 0;
   #crashes = 0;
-  #hasJumped = false;
+  /** When servers started whose wall clock had been set since the one before began. */
+  readonly #startsAnew: number[] = [];
+  #knownOffset = 0;
 
   constructor(room: Room, of: SiteOptions) {
     this.#room = room;
@@ -86,9 +90,9 @@ export class Site {
     return this.#life?.server ?? null;
   }
 
-  /** Whether its wall clock was ever set. */
-  get hasJumped(): boolean {
-    return this.#hasJumped;
+  /** When servers started whose wall clock had been set since the one before them began. */
+  get startsAnew(): readonly number[] {
+    return this.#startsAnew;
   }
 
   /** How often a server has ended, by itself or because it was told to. */
@@ -102,7 +106,6 @@ export class Site {
   /** Somebody sets the wall clock. */
   jump(ms: number): void {
     this.#wallOffset += ms;
-    this.#hasJumped = true;
   }
 
   /** Nobody gets in with a token any more. */
@@ -208,6 +211,8 @@ export class Site {
   #startLater(downMs: number): void {
     this.#room.agenda.later(downMs, () => {
       this.#of.restart();
+      if (this.#wallOffset !== this.#knownOffset) this.#startsAnew.push(this.#room.agenda.now);
+      this.#knownOffset = this.#wallOffset;
       this.#life = this.#start();
       this.#room.note('server', 'starts');
     });
@@ -224,7 +229,7 @@ export class Site {
       files: blobs,
       rates: false,
       clock: {
-        now: () => agenda.now,
+        now: () => (this.#of.pace.isFooled === true ? this.wall() : agenda.now),
         wall: this.wall,
         setTimeout: (run, ms) => timers.set(run, this.#waitOf(ms)),
         clearTimeout: timers.clear,

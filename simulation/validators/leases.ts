@@ -9,10 +9,15 @@ export const guardedPrefix = 'guarded/';
 
 /**
  * A lease has one holder at a time, each with a greater token than the one before, and what it fences is only written by
- * whoever holds it then (P16, P17). `clock` tells when an op was stored, by a clock that nobody sets; null where leases may
- * end early, as they do where a server restarts after its wall clock was set forward.
+ * whoever holds it then (P16, P17). `clock` tells when an op was stored, by a clock that nobody sets; null where nobody knows.
+ * `unsure` are the times of that clock at which leases may have ended early, as they do where a server restarts after its
+ * wall clock was set.
  */
-export function exclusive(truth: Truth, clock: ((seq: Seq) => number) | null): Problem[] {
+export function exclusive(
+  truth: Truth,
+  clock: ((seq: Seq) => number) | null,
+  unsure: readonly number[] = [],
+): Problem[] {
   const problems: Problem[] = [];
   let held: Held | null = null;
   let last = 0;
@@ -21,7 +26,8 @@ export function exclusive(truth: Truth, clock: ((seq: Seq) => number) | null): P
     if (op.path === guardedBy) {
       const lease = leaseIn(op, now ?? 0);
       if (op.op === 'lease' && lease !== null) {
-        problems.push(...granted(op, lease.token, { held, last, now }));
+        const isUnsure = unsure.some((at) => at >= (held?.since ?? 0) && at <= (now ?? 0));
+        problems.push(...granted(op, lease.token, { held: isUnsure ? null : held, last, now }));
         last = lease.token;
       }
       held = lease;
@@ -32,7 +38,7 @@ export function exclusive(truth: Truth, clock: ((seq: Seq) => number) | null): P
   return problems;
 }
 
-type Held = { readonly token: number; readonly until: number };
+type Held = { readonly token: number; readonly since: number; readonly until: number };
 
 function written(op: Op, held: Held | null): readonly Problem[] {
   if (!op.path.startsWith(guardedPrefix) || op.value === held?.token) return [];
@@ -56,7 +62,8 @@ const toleranceMs = 200;
 
 function leaseIn({ value, at }: Op, now: number): Held | null {
   if (!isObject(value) || value['_type'] !== 'lease') return null;
-  return { token: Number(value['token']), until: now + Number(value['expires_at']) - at };
+  const until = now + Number(value['expires_at']) - at;
+  return { token: Number(value['token']), since: now, until };
 }
 
 function wrong({ seq, path }: Op, text: string): Problem {

@@ -17,8 +17,8 @@ export type Peer<State> = {
  */
 export interface PresenceHandle<State> {
   /**
-   * Everybody who shows something, by `<key>/<peer>` with `~` and `/` of the key as in paths, in the order in which they came; a
-   * new map at each change.
+   * Everybody who shows something, by `<key>/<peer>` with `~` and `/` of the key as in paths; a new map at each change. All see
+   * one order: keys that are whole numbers, then keys as they came, and of one key who has changed last at the end.
    */
   readonly peers: Signal<ReadonlyMap<string, Peer<State>>>;
   /** Throws a `TypeError` for what the schema refuses, and `closed` where the topic has never been held. */

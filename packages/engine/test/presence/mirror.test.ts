@@ -1,6 +1,7 @@
 import { PresenceMirror } from '@holdfast/engine/presence';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { World } from './world.ts';
 
 const meta = (ref: string, peer: string, state: object, more: object = {}): object => ({
   phx_ref: ref,
@@ -74,4 +75,32 @@ test('given keys and peers with slashes, then nobody is taken for another', () =
     ['acme', 'ann/t'],
     ['acme~1ann', 't'],
   ]);
+});
+
+test('whatever is shown anew, whoever has followed sees all in the order in which whoever comes then sees them (S85)', () => {
+  const names = ['ann/t1', 'ann/t2', 'bob/t1', '7/t1', '__proto__/t1'];
+  const deed = fc.record({ member: fc.nat(names.length - 1), state: fc.option(fc.nat(1)) });
+  fc.assert(
+    fc.property(fc.array(deed, { maxLength: 30 }), (deeds) => {
+      const world = new World();
+      const node = world.node('a');
+      const watcher = node.join(names.length, 'eve/t1');
+      for (const [member, name] of names.entries()) node.join(member, name);
+      const follower = new PresenceMirror();
+      let heard = 0;
+      for (const { member, state } of deeds) {
+        if (state === null) node.step({ type: 'untrack', member });
+        else node.track(member, { state });
+        world.pass(1000);
+        const before = follower.peers;
+        for (const diff of watcher.diffs.slice(heard)) follower.take('presence_diff', diff);
+        heard = watcher.diffs.length;
+        const fresh = new PresenceMirror();
+        fresh.take('presence_state', node.roster.list());
+        expect([...follower.peers]).toEqual([...fresh.peers]);
+        const isSame = JSON.stringify([...before]) === JSON.stringify([...follower.peers]);
+        expect(follower.peers === before).toBe(isSame);
+      }
+    }),
+  );
 });

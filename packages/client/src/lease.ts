@@ -49,8 +49,17 @@ export async function acquire(desk: LeaseDesk, key: Path, options: LeaseOptions)
   checkOptions('lease', options, { ttl: 'number', holder: 'string', heartbeat: 'boolean' });
   const { ttl = 30_000, holder = null, heartbeat = true } = options;
   const { slot, command } = desk;
-  const askedAt = slot.room.settings.env.now();
-  const held = heldBy(await command({ op: 'lease', path: key, ttlMs: ttl, holder }));
+  const { env } = slot.room.settings;
+  const askedAt = env.now();
+  const asked = command({ op: 'lease', path: key, ttlMs: ttl, holder }).catch(
+    async (error: unknown) => {
+      // In a later turn: who asks again at once, and again, would keep sockets from theirs, and no connection would ever come.
+      const isAway = error instanceof HoldfastError && error.code === 'unavailable';
+      if (isAway) await new Promise<void>((resolve) => env.setTimeout(resolve, 0));
+      throw error;
+    },
+  );
+  const held = heldBy(await asked);
   const lost = new AbortController();
   let renewed: ((term: Term) => void) | null = null;
   const lease = makeLease(desk, { key, ttl, held, renewed: (term) => renewed?.(term) }, lost);

@@ -147,6 +147,22 @@ describe('a lease that is held', () => {
     expect(lease.signal.reason).toMatchObject({ code: 'closed' });
   });
 
+  it('is refused without a connection in a later turn, so that who asks again at once leaves others theirs', async () => {
+    const valve = new Valve();
+    const store = await world.store({ link: valve });
+    await (await store.lease('a')).release();
+    valve.down();
+    await expect.poll(() => store.status.get().connection).not.toBe('connected');
+    const told: unknown[] = [];
+    clock.setTimeout(() => told.push('another turn'), 0);
+    const again = store.lease('a').catch(({ code }: { code: unknown }) => told.push(code));
+    // What comes of it without a turn of others has come by then.
+    for (let n = 0; n < 100; n += 1) await Promise.resolve();
+    await clock.pass(0);
+    await again;
+    expect(told).toEqual(['another turn', 'unavailable']);
+  });
+
   it('ends by itself where it goes out of scope without a connection: what was done, or why not, is what is told', async () => {
     expect(await work(null)).toBe('done');
     await expect(work(new Error('no luck'))).rejects.toThrow(new Error('no luck'));

@@ -1,6 +1,6 @@
 import { undoManager } from '@holdfast/client/undo';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Store } from '@holdfast/client';
+import { all } from './leaves.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -13,9 +13,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
-
-const all = (store: Store): unknown =>
-  Object.fromEntries(store.entries().items.map(({ path, value }) => [path, value]));
 
 describe('undo', () => {
   it('of what was written before the store was here waits until it is decided, and takes nothing away that was there (P58)', async () => {

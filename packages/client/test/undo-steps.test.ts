@@ -1,7 +1,7 @@
-import type { Store } from '@holdfast/client';
 import { undoManager } from '@holdfast/client/undo';
 import { deferred } from '@holdfast/engine/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { all } from './leaves.ts';
 import { openWorld, type World } from './world.ts';
 
 let world: World;
@@ -13,9 +13,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
-
-const all = (store: Store): unknown =>
-  Object.fromEntries(store.entries().items.map(({ path, value }) => [path, value]));
 
 describe('a step of undo', () => {
   it('ends with its group: what is written after that is another, and so is the next group (P58)', async () => {

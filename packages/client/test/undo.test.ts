@@ -2,6 +2,7 @@ import { ConflictError, type Store } from '@holdfast/client';
 import { undoManager } from '@holdfast/client/undo';
 import { deferred } from '@holdfast/engine/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { all } from './leaves.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -14,9 +15,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
-
-const all = (store: Store): unknown =>
-  Object.fromEntries(store.entries().items.map(({ path, value }) => [path, value]));
 
 /** What is written from now on has certainly not been sent. */
 async function goOffline(store: Store, valve: Valve): Promise<void> {

@@ -1,12 +1,11 @@
-import { asPath, asStoreName, defaultLimits } from '@holdfast/protocol';
+import { asPath, asStoreName } from '@holdfast/protocol';
 import type { LoadChunk, Storage } from '@holdfast/server/storage';
 import { memory } from '@holdfast/server/storage/memory';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { memoryBus } from '../../src/bus/memory.ts';
 import { Stores } from '../../src/host/stores.ts';
-import { Meters } from '../../src/metrics/index.ts';
 import { VirtualClock } from '../conversation/clock.ts';
+import { roomOf } from './room.ts';
 
 const CHUNKS = 8;
 const id = '00000000-0000-4000-8000-000000000000';
@@ -42,16 +41,8 @@ async function slowStore(leafMs: number): Promise<Slow> {
   }
   const storage: Storage = Object.assign(inner, { load });
   const reported: string[] = [];
-  const stores = new Stores({
-    storage,
-    clock,
-    bus: memoryBus(),
-    limits: defaultLimits,
-    meters: new Meters(),
-    slow: null,
-    report: (_, error) => void reported.push(String(error)),
-    stopped: () => undefined,
-  });
+  const report = (_: string, error: unknown): void => void reported.push(String(error));
+  const stores = new Stores({ ...roomOf(storage, clock), report });
   return { clock, storage, stores, reads, reported };
 }
 

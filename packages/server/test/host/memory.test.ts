@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { defaultLimits, parseStoreName } from '@holdfast/protocol';
+import { parseStoreName } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { collect } from '../../../../tools/garbage.ts';
-import { memoryBus } from '../../src/bus/memory.ts';
 import { Stores } from '../../src/host/stores.ts';
-import { Meters } from '../../src/metrics/index.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { set, topic, world } from '../conversation/world.ts';
+import { roomOf } from './room.ts';
 
 /** The heap, without what nobody uses. */
 async function heapBytes(): Promise<number> {
@@ -48,20 +47,8 @@ test('G52 where memory is short, stores that nobody uses are closed before their
       return id;
     }),
   );
-  const room = {
-    storage,
-    clock,
-    bus: memoryBus(),
-    limits: defaultLimits,
-    meters: new Meters(),
-    slow: null,
-    report: (what: string, error: unknown) => {
-      throw new Error(what, { cause: error });
-    },
-    stopped: () => undefined,
-  };
   let isFull = false;
-  const stores = new Stores(room, () => isFull);
+  const stores = new Stores(roomOf(storage, clock), () => isFull);
   const [a = '', b = '', c = '', d = '', e = ''] = ids;
   const held = await stores.hold(a);
   for (const id of [b, c, d]) (await stores.hold(id)).release();

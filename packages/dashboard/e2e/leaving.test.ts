@@ -56,8 +56,12 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
 
   test('what was refused stays said until somebody has read it, and the focus then goes to what is shown', async () => {
     const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
-    const reader = await server.issue(['stores:read', 'entries:read']);
-    const mine = await ConsolePage.open(browser, server.console('demo/main', reader), phone);
+    const scopes = ['stores:read', 'entries:read', 'entries:write'];
+    const editor = await server.issue(scopes, [
+      { pattern: '**', allow: ['read'] },
+      { pattern: 'settings/**', allow: ['write'] },
+    ]);
+    const mine = await ConsolePage.open(browser, server.console('demo/main', editor), phone);
     const { page } = mine;
     await mine.pick('visits');
     await page.getByRole('button', { name: 'tree', exact: true }).click();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createClient, type Transaction } from '@holdfast/client';
+import type { PathRule } from '@holdfast/server';
 
 const command = fileURLToPath(new URL('../../cli/bin/holdfast.js', import.meta.url));
 
@@ -47,10 +48,11 @@ export class ServerProcess {
     await fetch(`${this.#url}/api/stores`, { method: 'POST', headers, body });
   }
 
-  /** Issues a token for what its scopes say. */
-  async issue(granted: readonly string[]): Promise<string> {
+  /** Issues a token for what its scopes, and rules where there are any, say. */
+  async issue(granted: readonly string[], rules?: readonly PathRule[]): Promise<string> {
     const headers = { authorization: 'Bearer dev', 'content-type': 'application/json' };
-    const body = JSON.stringify({ name: 'another', scopes: granted, store_access_mode: 'all' });
+    const access = { store_access_mode: 'all', path_rules: rules };
+    const body = JSON.stringify({ name: 'another', scopes: granted, ...access });
     const response = await fetch(`${this.#url}/api/tokens`, { method: 'POST', headers, body });
     const { raw_token: token } = (await response.json()) as { readonly raw_token: string };
     return token;

@@ -34,6 +34,8 @@ export class Session {
   readonly #stores = new Cell<StoreList>({ state: 'loading' });
   readonly #workspace = new Cell<Workspace | null>(null);
   readonly #notice = new Cell<Notice | null>(null);
+  /** Null while nobody has said; then the server says of each write whether it may be. */
+  readonly #mayWrite = new Cell<boolean | null>(null);
   readonly #ended = new AbortController();
   /** How often the list was asked for. */
   #asked = 0;
@@ -89,9 +91,10 @@ export class Session {
     if (open?.store.name === name) return;
     // What is not committed yet is the client's, and is not lost with its store.
     if (this.#hasEdits && !confirm(QUESTION)) return;
+    const next = new Workspace(this.client, name, this.#mayWrite);
     open?.close();
     document.title = `${name} – ${TITLE}`;
-    this.#workspace.set(new Workspace(this.client, name));
+    this.#workspace.set(next);
     // From a store that was picked, the way back leads to the one before.
     nameStore(name, open !== null && namedStore() !== name ? 'further' : 'here');
   }
@@ -99,9 +102,10 @@ export class Session {
   /** Opens the store that the address names by now, where there is one of that name; the address names the one that is open. */
   follow(): void {
     const list = this.#stores.get();
-    if (list.state !== 'listed') return;
-    const store = this.#named(list.stores);
-    if (store !== undefined) this.open(store.name);
+    if (list.state === 'listed') {
+      const store = this.#named(list.stores);
+      if (store !== undefined) this.open(store.name);
+    } else if (list.state === 'failed' && list.why === 'forbidden') this.#openUnlisted();
     const open = this.#workspace.get();
     if (open !== null) nameStore(open.store.name, 'here');
   }
@@ -124,20 +128,30 @@ export class Session {
 
   /** Of several that are asked for at a time, as by a page that gets the focus again, the newest list counts. */
   async #list(): Promise<void> {
-    const { signal } = this.#ended;
     this.#asked += 1;
     const asked = this.#asked;
     let found: readonly ListedStore[] | number = 0;
     try {
-      const headers = { authorization: `Bearer ${this.#token}` };
-      const response = await fetch(beside('api/stores'), { headers, signal });
+      const response = await this.#get('api/stores');
       found = response.ok ? readStores(await response.json()) : response.status;
+      if (this.#mayWrite.get() === null) await this.#learn();
     } catch {
       // There is no answer.
     }
     if (asked !== this.#asked) return;
     if (typeof found === 'number') this.#fail(found);
     else this.#show(found);
+  }
+
+  /** Asks what the token may do. */
+  async #learn(): Promise<void> {
+    const response = await this.#get('api/whoami');
+    if (response.ok) this.#mayWrite.set(readMayWrite(await response.json()));
+  }
+
+  #get(path: string): Promise<Response> {
+    const headers = { authorization: `Bearer ${this.#token}` };
+    return fetch(beside(path), { headers, signal: this.#ended.signal });
   }
 
   /** Opens what the address names, or else the first. */
@@ -159,12 +173,24 @@ export class Session {
     return store;
   }
 
+  /** Who may list no stores may use the one that the address names all the same. */
+  #openUnlisted(): void {
+    const name = namedStore();
+    if (name === null) return;
+    try {
+      this.open(name);
+    } catch (error) {
+      this.tell(explain(error));
+    }
+  }
+
   #fail(status: number): void {
     const { signal } = this.#ended;
     // What was listed before is the best there is.
     if (signal.aborted || this.#stores.get().state === 'listed') return;
     if (status === 401 || status === 403) {
       this.#stores.set({ state: 'failed', why: status === 401 ? 'unauthorized' : 'forbidden' });
+      if (status === 403) this.#openUnlisted();
       return;
     }
     this.#stores.set({ state: 'failed', why: 'unreachable' });
@@ -183,6 +209,20 @@ function nameStore(name: string, where: 'here' | 'further'): void {
   const address = `#store=${encodeURIComponent(name).replaceAll('%2F', '/')}`;
   if (where === 'further') history.pushState(null, '', address);
   else history.replaceState(null, '', address);
+}
+
+/** Whether what `whoami` says lets anything be written; of which paths, the server says of each write. */
+function readMayWrite(body: unknown): boolean | null {
+  if (typeof body !== 'object' || body === null || !('scopes' in body)) return null;
+  const scopes: readonly unknown[] = Array.isArray(body.scopes) ? body.scopes : [];
+  if (!scopes.includes('entries:write')) return false;
+  const rules = 'path_rules' in body ? body.path_rules : null;
+  return !Array.isArray(rules) || rules.some(allowsWrite);
+}
+
+function allowsWrite(rule: unknown): boolean {
+  const allowed = typeof rule === 'object' && rule !== null && 'allow' in rule ? rule.allow : null;
+  return Array.isArray(allowed) && allowed.includes('write');
 }
 
 function readStores(body: unknown): readonly ListedStore[] {

@@ -10,12 +10,17 @@ import { Cell, type Readable } from './signal.ts';
 /** What is selected in the tree; null: nothing. */
 export type Selection = string | null;
 
+/** Why nothing can be changed. */
+export const readOnlyText = 'This token may only read.';
+
 const QUEUE_MAX = 10_000;
 
 /** One store that is being looked at: its tree, its log, what is selected, searched for and edited. */
 export class Workspace {
   readonly store: Store;
   readonly outline: Outline;
+  /** Whether the token may write anything; null: that is not known. */
+  readonly mayWrite: Readable<boolean | null>;
   readonly log = new Log();
   readonly edits: Edits;
   readonly #isReady = new Cell(false);
@@ -26,7 +31,8 @@ export class Workspace {
   readonly #releases = new Set<() => void>();
   #isClosed = false;
 
-  constructor(client: Client, name: string) {
+  constructor(client: Client, name: string, mayWrite: Readable<boolean | null>) {
+    this.mayWrite = mayWrite;
     this.store = client.store(name);
     this.outline = new Outline(this.store);
     this.edits = new Edits(this.store);

@@ -55,12 +55,15 @@ type PickerProps = {
 };
 
 function StorePicker({ session, stores, workspace }: PickerProps): ReactNode {
-  const names = stores.state === 'listed' ? stores.stores : [];
+  const listed = stores.state === 'listed' ? stores.stores : [];
+  const open = workspace?.store.name;
+  const isListed = open === undefined || listed.some(({ name }) => name === open);
+  const names = isListed ? listed : [{ name: open, isArchived: false }, ...listed];
   return (
     <select
       className="store"
       aria-label="Store"
-      value={workspace?.store.name ?? ''}
+      value={open ?? ''}
       disabled={names.length === 0}
       onChange={({ target }) => session.open(target.value)}
     >
@@ -104,7 +107,9 @@ function welcome(stores: StoreList): ReactNode {
     );
   }
   if (stores.why === 'unreachable') return 'The server cannot be reached. Trying again…';
-  if (stores.why === 'forbidden') return 'This token may not list stores. Sign in with another.';
+  if (stores.why === 'forbidden') {
+    return 'This token may not list stores. Open a link that names one, or sign in with another.';
+  }
   return 'This token is not accepted. Sign out, and sign in with another.';
 }
 

@@ -45,6 +45,7 @@ type HeadingProps = {
 
 function Heading({ workspace, path, onRemove }: HeadingProps): ReactNode {
   const above: string[] = [];
+  const mayWrite = useSignal(workspace.mayWrite);
   for (let at = pathAbove(path); at !== ''; at = pathAbove(at)) above.unshift(at);
   return (
     <div className="bar heading">
@@ -59,9 +60,11 @@ function Heading({ workspace, path, onRemove }: HeadingProps): ReactNode {
         ))}
         <strong data-testid="path">{nameOf(path)}</strong>
       </nav>
-      <button type="button" className="danger" onClick={() => onRemove(path)}>
-        Delete
-      </button>
+      {mayWrite !== false && (
+        <button type="button" className="danger" onClick={() => onRemove(path)}>
+          Delete
+        </button>
+      )}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactNode } from 'react';
 import { disclose } from '../model/disclose.ts';
 import type { Draft } from '../model/edits.ts';
 import { editableText, parseText } from '../model/value.ts';
-import type { Workspace } from '../model/workspace.ts';
+import { readOnlyText, type Workspace } from '../model/workspace.ts';
 import { Conflict } from './conflict.tsx';
 import { isComposing } from './keyboard.ts';
 
@@ -19,8 +19,9 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
   const { edits, store } = workspace;
   const draft = useSignal(edits.drafts).get(path);
   const entry = store.entry(path);
+  // What was edited before that was known can be taken back.
+  const isFixed = useSignal(workspace.mayWrite) === false && draft === undefined;
   const text = draft?.text ?? (entry === undefined ? '' : editableText(entry.value));
-  const problem = draft?.problem ?? null;
   const isStale = draft !== undefined && edits.isStale(draft);
   const save = (): void => {
     if (edits.save(path)) onDone();
@@ -45,20 +46,21 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
         id="value"
         aria-label={`Value of ${disclose(path)}`}
         aria-describedby="value-problem"
-        aria-invalid={problem !== null}
+        aria-invalid={problemOf(draft) !== ''}
         spellCheck={false}
         autoCapitalize="off"
         autoComplete="off"
+        readOnly={isFixed}
         value={text}
         onChange={({ target }) => edits.change(path, target.value)}
         onKeyDown={press}
       />
       <p id="value-problem" className="problem" role="status">
-        {isStale ? '' : problem}
+        {isStale ? '' : problemOf(draft)}
       </p>
-      {isStale ? (
-        <Conflict edits={edits} draft={draft} onDone={onDone} />
-      ) : (
+      {isFixed && <p className="hint">{readOnlyText}</p>}
+      {isStale && <Conflict edits={edits} draft={draft} onDone={onDone} />}
+      {!isStale && !isFixed && (
         <div className="actions">
           <button type="button" className="primary" disabled={draft === undefined} onClick={save}>
             Save
@@ -66,11 +68,16 @@ export function Editor({ workspace, path, onDone }: EditorProps): ReactNode {
           <button type="button" disabled={draft === undefined} onClick={cancel}>
             Cancel
           </button>
-          {entry?.type === 'counter' && <CounterButtons store={store} path={path} />}
+          <CounterButtons store={store} path={path} />
         </div>
       )}
     </div>
   );
+}
+
+/** Why an edit could not be saved; empty: nothing is wrong. */
+function problemOf(draft: Draft | undefined): string {
+  return draft?.problem ?? '';
 }
 
 /** What a counter is changed by without a guard: increments of several people add up. */
@@ -81,6 +88,7 @@ function CounterButtons({
   readonly store: Store;
   readonly path: string;
 }): ReactNode {
+  if (store.entry(path)?.type !== 'counter') return null;
   return (
     <>
       <span className="spring" />

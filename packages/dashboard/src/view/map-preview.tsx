@@ -1,3 +1,4 @@
+import { useSignal } from '@holdfast/react';
 import type { ReactNode } from 'react';
 import { disclose } from '../model/disclose.ts';
 import { patternBelow } from '../model/path.ts';
@@ -15,6 +16,7 @@ const LEAVES_MAX = 100;
 /** The first leaves below a map. */
 export function MapPreview({ workspace, path, onAdd }: Props): ReactNode {
   const { items, next } = workspace.store.entries(patternBelow(path), { limit: LEAVES_MAX });
+  const mayWrite = useSignal(workspace.mayWrite);
   const count = next === null ? String(items.length) : `the first ${items.length}`;
   return (
     <div className="editor">
@@ -36,11 +38,13 @@ export function MapPreview({ workspace, path, onAdd }: Props): ReactNode {
           </li>
         ))}
       </ul>
-      <div className="actions">
-        <button type="button" onClick={onAdd}>
-          Add below
-        </button>
-      </div>
+      {mayWrite !== false && (
+        <div className="actions">
+          <button type="button" onClick={onAdd}>
+            Add below
+          </button>
+        </div>
+      )}
     </div>
   );
 }

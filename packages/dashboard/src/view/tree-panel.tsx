@@ -11,13 +11,18 @@ type Props = { readonly workspace: Workspace; readonly commands: TreeCommands };
 /** The tree of a store, and the filter above it. */
 export function TreePanel({ workspace, commands }: Props): ReactNode {
   const search = useSignal(workspace.search);
+  const mayWrite = useSignal(workspace.mayWrite);
   return (
     <section className="panel panel-tree" aria-label="Tree" tabIndex={-1}>
       <div className="bar">
         <Filter workspace={workspace} />
-        <button type="button" onClick={commands.add}>
-          Add
-        </button>
+        {mayWrite === false ? (
+          <span className="hint">read only</span>
+        ) : (
+          <button type="button" onClick={commands.add}>
+            Add
+          </button>
+        )}
       </div>
       {search === null ? (
         <WholeTree workspace={workspace} commands={commands} />
@@ -32,13 +37,15 @@ function WholeTree({ workspace, commands }: Props): ReactNode {
   const { rows } = useSignal(workspace.outline.view);
   const isReady = useSignal(workspace.isReady);
   const problem = useSignal(workspace.problem);
+  const mayWrite = useSignal(workspace.mayWrite);
+  const empty = `This store is empty.${mayWrite === false ? '' : ' Add the first value.'}`;
   if (problem !== null) return <p className="empty">{problem}</p>;
   return (
     <>
       <Tree workspace={workspace} rows={rows} isFlat={false} commands={commands} />
       {rows.length === 0 && (
         <p className="empty over" role="status">
-          {isReady ? 'This store is empty. Add the first value.' : 'Loading…'}
+          {isReady ? empty : 'Loading…'}
         </p>
       )}
     </>

@@ -3,7 +3,7 @@ import { type ReactNode, useLayoutEffect, useState } from 'react';
 import { disclose } from '../model/disclose.ts';
 import { explain } from '../model/edits.ts';
 import type { Session } from '../model/session.ts';
-import type { Workspace } from '../model/workspace.ts';
+import { readOnlyText, type Workspace } from '../model/workspace.ts';
 import { AddDialog } from './add-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
 import { EditorPanel } from './editor-panel.tsx';
@@ -24,6 +24,11 @@ export function WorkspaceView({ session, workspace }: Props): ReactNode {
   const [panel, setPanel] = useState<Panel>('tree');
   const [asking, setAsking] = useState<Asking | null>(null);
   useLayoutEffect(() => followPanel(panel), [panel]);
+  const mayWrite = useSignal(workspace.mayWrite);
+  const ask = (what: Asking): void => {
+    if (mayWrite === false) session.tell(readOnlyText);
+    else setAsking(what);
+  };
   const commands: TreeCommands = {
     edit: (path) => {
       workspace.select(path);
@@ -32,8 +37,8 @@ export function WorkspaceView({ session, workspace }: Props): ReactNode {
       requestAnimationFrame(focusValue);
     },
     show: () => setPanel('value'),
-    add: () => setAsking({ type: 'add' }),
-    remove: (path) => setAsking({ type: 'remove', path }),
+    add: () => ask({ type: 'add' }),
+    remove: (path) => ask({ type: 'remove', path }),
   };
   const backToTree = (): void => {
     setPanel('tree');

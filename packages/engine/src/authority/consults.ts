@@ -1,11 +1,11 @@
 import { isRefusal } from '@holdfast/protocol';
 import { Consult } from '../data/index.ts';
 import type { Draft } from './draft.ts';
-import { leavesAt } from './effort.ts';
+import { isAtOnce, leavesAt } from './effort.ts';
 import type { Pending } from './pending.ts';
 import { takeTurn } from './turn.ts';
 import type { AuthorityEffect } from './types.ts';
-import type { Work } from './work.ts';
+import type { Outcome, Work } from './work.ts';
 
 /** Ops and leaves per append, and leaves that are looked through for nothing; more only for one request. */
 const batchSizeMax = 20_000;
@@ -31,9 +31,7 @@ export function takeTurns(
     }
     const { length } = draft.ops;
     const outcome = takeTurn(work, draft.at.now, draft);
-    // A repeat is answered by what was noted of it.
-    const isRepeat = !(outcome instanceof Consult) && !isRefusal(outcome);
-    if (draft.ops.length === length && !isRepeat) {
+    if (draft.ops.length === length && hasLooked(outcome, work)) {
       inVain += leavesAt(draft.tree, work.submission.request);
     }
     if (outcome instanceof Consult) {
@@ -44,4 +42,10 @@ export function takeTurns(
     } else draft.works.push(work);
   }
   return { taken, consults };
+}
+
+/** Whether leaves may have been looked through for it. A repeat is answered by what was noted of it. */
+function hasLooked(outcome: Outcome | Consult, { submission }: Work): boolean {
+  if (outcome instanceof Consult) return true;
+  return isRefusal(outcome) && !isAtOnce(outcome, submission.grants);
 }

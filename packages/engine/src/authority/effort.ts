@@ -1,4 +1,4 @@
-import { type Asked, targets, type Tree } from '../data/index.ts';
+import { type Asked, type PathGrants, targets, type Tree } from '../data/index.ts';
 import {
   isPlainObject,
   isRefusal,
@@ -56,6 +56,22 @@ function leavesIn(value: Json): number {
   let leaves = 0;
   for (const child of children) leaves += leavesIn(child);
   return Math.max(1, leaves);
+}
+
+/** What refuses a request before it is looked at (stores.md §7.7). */
+const before: ReadonlySet<string> = new Set([
+  'blocked',
+  'rate_limited',
+  'overloaded',
+  'store_archived',
+]);
+/** Guards look at one path; the rules of who may see or write a part only may have looked through it before. */
+const guards: ReadonlySet<string> = new Set(['conflict', 'exists', 'fenced']);
+
+/** Whether no leaves were looked through before a request was refused. */
+export function isAtOnce({ code }: Refusal, grants: PathGrants | null = null): boolean {
+  const isOpen = grants === null || (grants.read.isWhole && grants.write.isWhole);
+  return before.has(code) || (isOpen && guards.has(code));
 }
 
 /** How many leaves there are where a request would write: as many may be looked at before it is refused. */

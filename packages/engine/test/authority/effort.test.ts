@@ -1,12 +1,15 @@
-import type { Gate } from '@holdfast/engine/data';
-import { asPath, defaultLimits, type Write } from '@holdfast/protocol';
+import { type Gate, Scope } from '@holdfast/engine/data';
+import { asPath, defaultLimits, refuse, type Write } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { glob } from '../replica/query-desk.ts';
 import { Desk, lease, reasonOf, remove, set, transact } from './desk.ts';
 
 const caller = { principal: { subject: 'eve' }, isExempt: false, veil: null };
 const leaves = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`f${at}`, at]));
 const sets = (count: number): Write[] =>
   Array.from({ length: count }, (_, at) => set(`r/${at}`, leaves));
+
+const anew = { op: 'set', path: asPath('r'), value: 1 } as const;
 
 test('a transaction writes a hundred thousand leaves together and no more, but that of the server’s code', () => {
   const desk = new Desk();
@@ -80,4 +83,30 @@ test('repeats of what wrote many leaves look at none, and keep no others from be
   desk.flush();
   const appends = desk.effects.slice(before).filter(({ type }) => type === 'append');
   expect(appends).toHaveLength(1);
+});
+
+test('what a guard, or the rate of who asks, refuses at once looks at no leaves either', () => {
+  const desk = new Desk();
+  for (let group = 0; group < 3; group += 1) desk.ask(set(`r/${group}`, leaves));
+  const limited = refuse('rate_limited', { retry_after_ms: 1 });
+  desk.submit({ ...anew, ifMatch: 1 });
+  desk.submit({ ...anew, ifAbsent: true });
+  desk.submit({ ...anew, fence: { key: asPath('job'), token: 1 } });
+  desk.submit(transact([{ ...anew, ifMatch: 1 }]));
+  desk.submit(set('r', 1), { rate: () => limited, channel: 2 });
+  const small = desk.submit(set('small', 1), { channel: 3 });
+  const effects = desk.step({ type: 'flush' }).map(({ type }) => type);
+  expect(effects).toContain('append');
+  desk.stored();
+  expect(reasonOf(desk.reply(small))).toBeNull();
+});
+
+test('what a guard refuses to who may write a part only may have been looked through before', () => {
+  const desk = new Desk();
+  for (let group = 0; group < 3; group += 1) desk.ask(set(`r/${group}`, leaves));
+  const part = new Scope([glob('r/**')]);
+  const grants = { read: part, write: part };
+  desk.submit({ ...anew, ifMatch: 1 }, { grants });
+  desk.submit(set('small', 1), { channel: 3 });
+  expect(desk.step({ type: 'flush' }).map(({ type }) => type)).not.toContain('append');
 });

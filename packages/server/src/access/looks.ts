@@ -65,6 +65,8 @@ export class Look implements Looker {
   readonly #now: () => number;
   #entered: { readonly account: Account; readonly leave: () => void } | null = null;
   #isOver = false;
+  /** It has taken longer than what is free. */
+  #isLong = false;
   #spentMs = 0;
   /** Since when it is looking; null: it waits. */
   #since: number | null;
@@ -121,6 +123,28 @@ export class Look implements Looker {
     this.#since = null;
   }
 
+  /**
+   * Others look meanwhile, and what was looked at is owed: whoever is given it takes it as they like. {@link wait} or
+   * {@link resume} goes on with it.
+   */
+  leave(): void {
+    this.pause();
+    this.#isLong ||= this.#spentMs > FREE_MS;
+    if (this.#entered === null && (!this.#isLong || this.#pace.burstMs === Infinity)) return;
+    this.#pay();
+  }
+
+  /** Goes on after {@link leave}; who is given it already is not turned away. */
+  resume(): void {
+    this.#start();
+  }
+
+  /** Goes on after {@link leave} when it is let in once more, if it has taken long. */
+  async back(): Promise<void> {
+    if (this.#isLong) await this.enter();
+    this.#start();
+  }
+
   /** A verdict that is asked for right before something is decided at one go: that is counted, too. */
   counting<T>(verdict: () => T): () => T {
     return () => {
@@ -134,11 +158,17 @@ export class Look implements Looker {
   end(): void {
     this.pause();
     this.#isOver = true;
-    if (this.#entered === null) return;
-    const { account, leave } = this.#entered;
-    this.#entered = null;
+    if (this.#entered !== null) this.#pay();
+  }
+
+  #pay(): void {
+    const account = this.#entered?.account ?? this.#accountOf();
     const paid = Math.max(account.paidUntil, this.#now());
     account.paidUntil = paid + this.#spentMs / this.#pace.perMs;
+    this.#spentMs = 0;
+    if (this.#entered === null) return;
+    const { leave } = this.#entered;
+    this.#entered = null;
     account.open -= 1;
     leave();
   }

@@ -24,7 +24,10 @@ type OpenStore = Pick<
   /** What the ops in (from, to] did. */
   span(range: { readonly from: Seq; readonly to: Seq }, looker: Looker): Promise<Span>;
   /** Tells what a scope shows of the log after a seq. */
-  tell(scope: Scope, after: Seq): Promise<Pick<Telling, 'take' | 'hasTurned'>>;
+  tell(
+    told: { readonly scope: Scope; readonly after: Seq },
+    looker: Looker,
+  ): Promise<Pick<Telling, 'take' | 'hasTurned'>>;
   /** What a scope shows of the log from a seq down, newest first. */
   tellBackwards(
     shown: { readonly scope: Scope; readonly from: Seq },
@@ -70,7 +73,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       past: async (seq, looker) => refuseSeq(host, seq) ?? stateAt(host, seq, looker),
       target: (asked, looker) => targetOf(host, asked, looker),
       span: (range, looker) => spanOf(host, range, looker),
-      tell: (scope, after) => Telling.from(host, scope, after),
+      tell: (told, looker) => Telling.from(host, told, looker),
       tellBackwards: (shown, looker) => tellBackwards(host, shown, looker),
       onLost: (run) => forgets.push(stores.onLost(storeId, run)),
       release: () => {

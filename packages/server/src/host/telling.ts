@@ -12,6 +12,9 @@ const FIRST_WINDOW = 16;
 /** …as long as it takes no more reads than this, for ops may be large. */
 const READS_PER_WINDOW = 4;
 
+/** What is told, and from where on. */
+type Told = { readonly scope: Scope; readonly after: Seq };
+
 type Past = Pick<StoreHost, 'view' | 'read' | 'standing'>;
 
 /**
@@ -30,11 +33,15 @@ export class Telling {
   }
 
   /** Begins after a seq, at the cost of the ops since; rejects where the state of that seq cannot be had any more. */
-  static async from(store: Past, scope: Scope, seq: Seq): Promise<Telling> {
+  static async from(
+    store: Past,
+    { scope, after: seq }: Told,
+    looker: Looker = unbound,
+  ): Promise<Telling> {
     const veil = veilOver(scope);
     if (veil === null) return new Telling(store, scope, null);
     const { tree, seq: head } = store.view();
-    const state = seq === head ? tree : await pastAt(store, seq);
+    const state = seq === head ? tree : await pastAt(store, seq, looker);
     return new Telling(store, scope, new Retelling(scope, veil, state));
   }
 
@@ -62,10 +69,10 @@ export class Telling {
   }
 }
 
-async function pastAt(store: Past, seq: Seq): Promise<Tree> {
+async function pastAt(store: Past, seq: Seq, looker: Looker): Promise<Tree> {
   const refusal = refuseSeq(store, seq);
   if (refusal !== null) throw RejectedError.from(refusal);
-  return stateAt(store, seq, unbound);
+  return stateAt(store, seq, looker);
 }
 
 /** What a scope shows of the log from a seq down to the oldest that is retained, newest first, read in windows from behind. */

@@ -104,7 +104,7 @@ export type OpenStore = {
   /** What the ops in (from, to] did. */
   span(range: { readonly from: Seq; readonly to: Seq }, looker: Looker): Promise<Span>;
   /** Tells what a scope shows of the log after a seq: it takes in whole commits (records.md §17). */
-  tell(scope: Scope, after: Seq): Promise<Teller>;
+  tell(told: { readonly scope: Scope; readonly after: Seq }, looker: Looker): Promise<Teller>;
   /** What a scope shows of the log from a seq down, newest first. */
   tellBackwards(
     shown: { readonly scope: Scope; readonly from: Seq },

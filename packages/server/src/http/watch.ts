@@ -1,9 +1,10 @@
 import { type LoggedOp } from '@holdfast/engine/authority';
 import { entriesIn, Scope, typeOfOp } from '@holdfast/engine/data';
-import { refuse, type Seq } from '@holdfast/protocol';
+import { refuse, RejectedError, type Seq } from '@holdfast/protocol';
 import type { Context, Hono } from 'hono';
 
-import { rightsName } from '../access/index.ts';
+import { type Look, rightsName } from '../access/index.ts';
+import { unbound } from '../storage/turn.ts';
 import type { HttpDeps, OpenStore, Teller } from './deps.ts';
 import { invalidParam, refused } from './errors.ts';
 import { EventStream } from './event-stream.ts';
@@ -15,6 +16,8 @@ import { upgradeRequired } from './upgrade-required.ts';
 
 const RECHECK_MS = 2000;
 const PING_MS = 15_000;
+/** Many who wait for the same are not to ask all the time. */
+const AGAIN_MS = 1000;
 /** The name of rules that let everything be read. */
 const everything = rightsName(undefined);
 const parameters = new Set(['pattern', 'include_current', 'present', 'since', 'incarnation']);
@@ -27,6 +30,9 @@ type Reading = {
   readonly rights: string;
   /** Records may hide something from it: rules that change without a commit are in no name. */
   readonly isVeiled: boolean;
+  /** Begins to look through the store for it. */
+  readonly look: () => Look;
+  readonly clock: HttpDeps['clock'];
 };
 
 /** From where on a watcher wants to hear. */
@@ -68,7 +74,13 @@ export function routeWatch(app: Hono, deps: HttpDeps): void {
     const rights = rightsName(veil === null ? byRules : byRules.under(veil));
     const verdict = async (): Promise<string> =>
       store.archived ? 'archived' : deps.access.recheck(credentialsOf(c), principal);
-    const watch = new Watch(store, wanted, { rights, isVeiled: veil !== null });
+    const look = (): Look => {
+      const begun = deps.rates.look(principal, row.id);
+      begun.pause();
+      return begun;
+    };
+    const reading = { rights, isVeiled: veil !== null, look, clock: deps.clock };
+    const watch = new Watch(store, wanted, reading);
     watch.ends.push(leave);
     if (veil !== null && deps.lookFor !== undefined) {
       watch.ends.push(deps.lookFor({ veil, turned: () => watch.turn() }));
@@ -108,8 +120,15 @@ class Watch {
   /** What was there when the stream before ended may be shown otherwise by now: after the log, it is told what is there. */
   #isUnsure: boolean;
   #changed: () => void = () => undefined;
+  readonly #reading: Reading;
+  /** Until it has been told all that was there when it came; null from then on. */
+  #look: Look | null;
+  #stop: () => void = () => undefined;
 
-  constructor(store: OpenStore, wanted: Wanted, { rights, isVeiled }: Reading) {
+  constructor(store: OpenStore, wanted: Wanted, reading: Reading) {
+    const { rights, isVeiled } = reading;
+    this.#reading = reading;
+    this.#look = reading.look();
     this.#store = store;
     this.#scope = wanted.scope;
     this.#hasOwn = wanted.hasOwn;
@@ -132,6 +151,34 @@ class Watch {
 
   /** The next text to send; empty where there is nothing to tell of what was read; null where all is told. */
   async next(): Promise<string | null> {
+    try {
+      await this.#look?.back();
+      const text = await this.#next();
+      this.#look?.leave();
+      // What is committed from now on is told once, and by who commits it.
+      if (text === null) this.#look = null;
+      return text;
+    } catch (error) {
+      if (!(error instanceof RejectedError) || error.code !== 'rate_limited') throw error;
+      this.#look = this.#reading.look();
+      await this.#pass(Math.max(Number(error.details['retry_after_ms']), AGAIN_MS));
+      return '';
+    }
+  }
+
+  /** A browser that is refused never asks again: it waits until the server may look for it once more. */
+  #pass(ms: number): Promise<void> {
+    const { clock } = this.#reading;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(resolve, ms);
+      this.#stop = () => {
+        clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #next(): Promise<string | null> {
     if (this.#hasTurned) this.#begin('scope');
     const opening = this.#opening.next();
     if (opening.done !== true) return opening.value ?? '';
@@ -144,14 +191,16 @@ class Watch {
   async #nextOps(): Promise<string> {
     const { head } = this.#store.standing();
     const from = this.#cursor;
-    const ops = await this.#store.read(from, head);
+    const reading = this.#store.read(from, head);
+    const ops = await (this.#look?.wait(reading) ?? reading);
     // The log has forgotten what comes next: it is told anew as it is.
     if (ops[0]?.seq !== from + 1) {
       this.#begin('behind');
       return '';
     }
+    const told = { scope: this.#scope, after: from };
+    this.#teller ??= await this.#store.tell(told, this.#look ?? unbound);
     this.#cursor = ops.at(-1)?.seq ?? head;
-    this.#teller ??= await this.#store.tell(this.#scope, from);
     const text = textOf(this.#teller.take(ops), (seq) => this.#idOf(seq));
     if (this.#teller.hasTurned) this.#begin('scope');
     return text;
@@ -180,6 +229,8 @@ class Watch {
 
   close(): void {
     for (const end of this.ends) end();
+    this.#look?.end();
+    this.#stop();
     this.#store.release();
   }
 

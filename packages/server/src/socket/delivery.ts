@@ -226,7 +226,7 @@ export class Delivery implements Listener {
     const { host } = this.#terms;
     const { leaves } = this.#scope;
     try {
-      this.#telling = await Telling.from(host, leaves, from);
+      this.#telling = await Telling.from(host, { scope: leaves, after: from });
     } catch (error) {
       if (error instanceof RejectedError) return null;
       throw error;
@@ -330,7 +330,7 @@ export class Delivery implements Listener {
     if (ops[0]?.seq !== cursor + 1) return this.#stateAt(to, `the log forgot ${cursor + 1}`);
     const { leaves } = this.queries.over(this.#scope);
     try {
-      this.#telling ??= await Telling.from(host, leaves, cursor);
+      this.#telling ??= await Telling.from(host, { scope: leaves, after: cursor });
     } catch (error) {
       // What was hidden then is not known any more: the state as it is tells no more than that.
       if (!(error instanceof RejectedError)) throw error;

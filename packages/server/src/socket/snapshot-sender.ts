@@ -133,7 +133,7 @@ async function seqsTold(
   const { head, oldestSeq } = host.standing();
   const told = new Set<Seq>();
   const from = Math.max(after, oldestSeq - 1);
-  const telling = await Telling.from(host, leaves, from);
+  const telling = await Telling.from(host, { scope: leaves, after: from });
   for (let at = from; at < head && !stopped();) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the log
     const ops = await host.read(at, head);

@@ -58,3 +58,20 @@ export class VirtualClock implements Clock {
     return due.toSorted((a, b) => a.due - b.due)[0];
   }
 }
+
+/** A clock by which whatever takes any time at all takes so many milliseconds. */
+export function slowClock(stepMs = 10) {
+  const clock = new VirtualClock();
+  let ahead = 0;
+  return {
+    now: () => clock.now() + (ahead += stepMs),
+    wall: () => clock.wall(),
+    setTimeout: (run: () => void, ms: number) => clock.setTimeout(run, ms),
+    clearTimeout: (timer: unknown) => clock.clearTimeout(timer),
+    setImmediate: (run: () => void) => clock.setImmediate(run),
+    /** Lets so much time pass in which nothing falls due. */
+    pass: (ms: number) => void (ahead += ms),
+    /** Lets what falls due within so much time run. */
+    run: (ms: number) => clock.pass(ms),
+  };
+}

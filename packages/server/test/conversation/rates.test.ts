@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { Rates } from '../../src/access/rates.ts';
 import { defaultRates, type RateLimits } from '../../src/access/rate-limits.ts';
-import { VirtualClock } from './clock.ts';
+import { slowClock, VirtualClock } from './clock.ts';
 import { ask, dialects, put, reasonOf, write } from './talk.ts';
 import { everything, set, topic, world } from './world.ts';
 
@@ -84,20 +84,6 @@ test('S67 a rollback that is refused for its rate blocks nothing, and passes whe
   await clock.pass(1000);
   expect((await back()).response).toEqual({ store_seq: 5 });
 });
-
-/** A clock by which whatever takes any time at all takes so many milliseconds. */
-function slowClock(stepMs = 10) {
-  const clock = new VirtualClock();
-  let ahead = 0;
-  return {
-    now: () => clock.now() + (ahead += stepMs),
-    wall: () => clock.wall(),
-    setTimeout: (run: () => void, ms: number) => clock.setTimeout(run, ms),
-    clearTimeout: (timer: unknown) => clock.clearTimeout(timer),
-    setImmediate: (run: () => void) => clock.setImmediate(run),
-    pass: (ms: number) => void (ahead += ms),
-  };
-}
 
 test('who has the store go back by much again and again is rate_limited, and told when it passes; by little it may (§12.2)', async () => {
   const clock = slowClock();

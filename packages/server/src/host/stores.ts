@@ -105,7 +105,10 @@ export class Stores {
 
   /** Lets go of a store whose host has stopped, whoever holds it; the next to ask opens it afresh. */
   async reopen(id: string): Promise<void> {
-    await this.#registry.evict(id, { force: true });
+    await this.#registry.evict(id, { force: true }).catch((error: unknown) => {
+      // This process lets go of all of them: a store that was purged amid that is let go of, too.
+      if (!isLetGo(error)) throw error;
+    });
     const listeners = this.#onLost.get(id) ?? [];
     this.#onLost.delete(id);
     for (const run of listeners) run();

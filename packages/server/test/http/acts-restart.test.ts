@@ -1,27 +1,34 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { sqlite } from '../../src/storage/sqlite.ts';
+import { turn } from '../../src/storage/turn.ts';
 import { directory } from '../catch-up/directory.ts';
 import { principals } from '../conversation/principals.ts';
 import { world, type World } from '../conversation/world.ts';
 
 const authenticate = principals({ other: { subject: 'dev' } });
 
-type Ask = { readonly key: string; readonly token?: string; readonly body?: object };
+type Ask = {
+  readonly key: string;
+  readonly token?: string;
+  readonly body?: object;
+  readonly method?: string;
+};
 
 async function ask(
   { url }: Pick<World, 'url'>,
   path: string,
-  { key, token = 'dev', body = {} }: Ask,
+  { key, token = 'dev', body = {}, method = 'POST' }: Ask,
 ): Promise<readonly [number, { readonly [field: string]: unknown }, string | null]> {
   const response = await fetch(`${url}/api/${path}`, {
-    method: 'POST',
+    method,
     headers: {
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
       'idempotency-key': key,
     },
-    body: JSON.stringify(body),
+    ...(method === 'POST' && { body: JSON.stringify(body) }),
   });
   const json = (await response.json()) as { readonly [field: string]: unknown };
   return [response.status, json, response.headers.get('idempotent-replay')];
@@ -103,4 +110,28 @@ test('S103 an administrative request that is repeated after a restart is free, a
   expect(await made(again, 'b')).toEqual([201, '2']);
   expect(await made(again, 'a')).toEqual([201, '2']);
   expect(await made(again, 'c')).toEqual([201, '1']);
+});
+
+test('S106 S110 a store that is purged while its server closes is told and noted to be, and a repeat gets that answer', async () => {
+  const data = directory();
+  const storage = sqlite({ directory: data });
+  const first = await world({ storage, authenticate });
+  await ask(first, 'stores', { key: 's', body: { name: 'fresh' } });
+  const { purge } = storage.stores;
+  let closing: Promise<void> | null = null;
+  storage.stores.purge = async (id) => {
+    const isDone = await purge.call(storage.stores, id);
+    closing = first.server.close();
+    // Its stores are let go of by then.
+    for (let left = 10; left > 0; left--) await turn();
+    return isDone;
+  };
+  const purged = { key: 'p', method: 'DELETE' };
+  const path = 'stores/demo/fresh?purge=true';
+  expect(await ask(first, path, purged)).toEqual([200, { ok: true }, null]);
+  await closing;
+  const again = await world({ data, authenticate });
+  expect(await ask(again, path, purged)).toEqual([200, { ok: true }, 'true']);
+  const acts = await ask(again, 'audit?store=demo/fresh', { key: 'a', method: 'GET' });
+  expect(acts[1]['acts']).toMatchObject([{ act: 'store.purged' }, { act: 'store.created' }]);
 });

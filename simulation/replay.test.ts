@@ -15,6 +15,7 @@ import { runAuthorities } from './old-bugs/authorities.ts';
 import { runDenials } from './old-bugs/denials.ts';
 import { runPacks } from './old-bugs/packs.ts';
 import { runWindows } from './old-bugs/windows.ts';
+import { runOperators } from './operators/run.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
@@ -64,6 +65,8 @@ const worlds: { readonly [kind: string]: Run } = {
   transfers: runTransfers,
   tabs: runTabs,
   'takeovers of tabs': (seeds) => runTakeovers(seeds, ['crashes']),
+  operators: runOperators,
+  'operators on SQLite files': (seeds) => runOperators(seeds, { storage: 'sqlite' }),
   counts: runCounts,
   denials: runDenials,
   packs: runPacks,

@@ -6,7 +6,7 @@
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
 // servers and clients at once with --transfers, of several accounts at one machine with --accounts, of rights that come
-// and go with --rights, of tabs that share what they keep with --tabs, and of the one that leads, which ends, with
+// and go with --rights, of what operators do to stores with --operators, of tabs that share what they keep with --tabs, and of the one that leads, which ends, with
 // --takeovers. With --narrow little may wait for who reads slowly. With --deflate messages of hosts are compressed; with
 // --tabs edits, guards and accounts are those of tabs. Worlds that do one thing over and over: --authorities, --windows,
 // --counts, --denials, --packs.
@@ -27,6 +27,7 @@ import { runAuthorities } from './old-bugs/authorities.ts';
 import { runDenials } from './old-bugs/denials.ts';
 import { runPacks } from './old-bugs/packs.ts';
 import { runWindows } from './old-bugs/windows.ts';
+import { runOperators } from './operators/run.ts';
 import { runParts } from './parts/run.ts';
 import { runPresence } from './presence/run.ts';
 import { runRecords } from './records/run.ts';
@@ -71,6 +72,7 @@ const { values } = parseArgs({
     accounts: flag,
     takeovers: flag,
     rights: flag,
+    operators: flag,
     authorities: flag,
     windows: flag,
     counts: flag,
@@ -109,6 +111,7 @@ const kinds = [
   'accounts',
   'takeovers',
   'rights',
+  'operators',
   'authorities',
   'windows',
   'counts',
@@ -156,6 +159,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),
+  operators: () => runOperators(seeds, { storage: values.sqlite ? 'sqlite' : 'memory' }),
   authorities: () => runAuthorities(seeds),
   windows: () => runWindows(seeds),
   counts: () => runCounts(seeds),

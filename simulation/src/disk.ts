@@ -1,10 +1,11 @@
 import {
   type AppendResult,
   type Batch,
+  type LoadChunk,
   type Storage,
   StorageError,
 } from '@holdfast/server/storage';
-import { over } from './over.ts';
+import { over, overTable } from './over.ts';
 import type { Room } from './room.ts';
 
 /** How likely a disk does each wrong where it can, from 0 to 1. */
@@ -22,6 +23,8 @@ type DiskTerms = {
   readonly wall: () => number;
   /** The server knows what it has stored. */
   readonly told: () => void;
+  /** How long it takes at most to note something beside a log; 0: it is noted at once. */
+  readonly tablesMs: number;
 };
 
 /**
@@ -53,6 +56,7 @@ export class Disk {
       answers: (store, asked) => this.#read(() => disk.answers(store, asked)),
       markers: (store, after, limit) => this.#read(() => disk.markers(store, after, limit)),
       webhooks: this.#ending(disk.webhooks),
+      ...(by.tablesMs > 0 && this.#lateTables(by.tablesMs)),
       now: by.wall,
       close: async () => undefined,
     });
@@ -95,6 +99,50 @@ export class Disk {
     if (dice.chance(0.5)) await keep();
     await this.#wait(5);
     return { status: 'unknown' };
+  }
+
+  #lateTables(ms: number): Pick<Storage, 'stores' | 'keys' | 'audit'> {
+    const { stores, keys, audit } = this.#disk;
+    const seed: Storage['stores']['seed'] = async (store, chunks) => {
+      await this.#wait(ms);
+      return stores.seed(store, this.#lateChunks(chunks, ms));
+    };
+    return {
+      stores: overTable(this.#late(stores, ms), { seed }),
+      keys: this.#late(keys, ms),
+      audit: this.#late(audit, ms),
+    };
+  }
+
+  /** The same table, late; what is being noted when the process ends is noted, or not. */
+  #late<T extends object>(table: T, ms: number): T {
+    return new Proxy(table, {
+      get: (_, name) => {
+        const own: unknown = Reflect.get(table, name);
+        if (typeof own !== 'function') return own;
+        return async (...call: unknown[]): Promise<unknown> => {
+          const note = (): unknown => own.apply(table, call);
+          // What a world begins with is there.
+          if (this.#room.agenda.now === 0) return note();
+          const finish = (): void => void note();
+          this.#appending.add(finish);
+          await this.#wait(ms);
+          this.#appending.delete(finish);
+          const noted = await note();
+          await this.#wait(ms / 5);
+          return noted;
+        };
+      },
+    });
+  }
+
+  /** One part after the other, each a while later; the process may end between two. */
+  async *#lateChunks(chunks: AsyncIterable<LoadChunk>, ms: number): AsyncGenerator<LoadChunk> {
+    for await (const chunk of chunks) {
+      await this.#room.work.released(this.#wait(ms));
+      yield chunk;
+    }
+    await this.#room.work.released(this.#wait(ms));
   }
 
   /** The same table, of which nothing is asked any more when the process is gone. */

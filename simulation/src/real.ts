@@ -110,6 +110,13 @@ export class RealWork {
     }
   }
 
+  /** Virtual time may pass while what is counted waits for this. */
+  async released(work: Promise<void>): Promise<void> {
+    this.#going -= 1;
+    await work;
+    this.#going += 1;
+  }
+
   /** Virtual time waits until it is done. */
   count<T>(work: Promise<T>): Promise<T> {
     this.#going += 1;

@@ -107,9 +107,10 @@ export async function playSeed<Step extends { readonly at: number } = never>(
   return runWorld(simulation, seed, itemsOf(simulation, seed));
 }
 
-function paceOf({ hourMs, deleteMs, isFooled = false }: Pace): Pace {
+function paceOf({ hourMs, deleteMs, tablesMs = 0, isFooled = false }: Pace): Pace {
   return {
     isFooled,
+    tablesMs,
     ...(hourMs !== undefined && { hourMs }),
     ...(deleteMs !== undefined && { deleteMs }),
   };

@@ -43,6 +43,8 @@ export type Pace = {
   readonly hourMs?: number;
   /** How long it takes at most to delete one; default: 10. */
   readonly deleteMs?: number;
+  /** How long it takes at most to note a store, a key or an act, or a part of a store that is cloned; default: no time. */
+  readonly tablesMs?: number;
   /** Whether servers take the wall clock, which may be set, for the time that passes: a mistake; default: no. */
   readonly isFooled?: boolean;
 };
@@ -222,7 +224,13 @@ export class Site {
     const { agenda } = this.#room;
     const timers = new Timers(agenda);
     const { storage, faults, told, reads } = this.#of;
-    const disk = new Disk(storage(), this.#room, { faults, wall: this.wall, told, reads });
+    const disk = new Disk(storage(), this.#room, {
+      faults,
+      wall: this.wall,
+      told,
+      reads,
+      tablesMs: this.#of.pace.tablesMs ?? 0,
+    });
     const blobs = new BlobDisk(this.#of.blobs, this.#room, this.#of.pace.deleteMs);
     const server = createServer({
       storage: disk.storage,

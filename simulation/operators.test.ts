@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { type OperatorMutant, operatorMutants } from './operators/mutants.ts';
+import { runOperators } from './operators/run.ts';
+import type { GroundKind } from './src/ground.ts';
+import { failureText } from './src/simulate.ts';
+
+const seeds = Number(process.env['OPERATOR_SEEDS'] ?? 6);
+
+it.each([
+  ['in memory', 'memory'],
+  ['on SQLite files, which are copied as they lie when a process dies', 'sqlite'],
+] as const satisfies readonly (readonly [string, GroundKind])[])(
+  'stores that are made, imported, cloned, rolled back, archived and purged by servers that die and are closed amid that hold what they are to, each thing once, and no part of anything, %s',
+  { timeout: 480_000 },
+  async (_, storage) => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? seeds : 1;
+    const { failure, figures } = await runOperators(
+      { from: Number(asked ?? 1), count },
+      { storage },
+    );
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked !== undefined) return;
+    expect(figures.done).toBeGreaterThan(20 * seeds);
+    expect(figures.repeated).toBeGreaterThan(10 * seeds);
+    expect(figures.crashes).toBeGreaterThan(4 * seeds);
+  },
+);
+
+it.each(Object.entries(operatorMutants) as [OperatorMutant, string][])(
+  'its checkers notice that %s (%s)',
+  { timeout: 240_000 },
+  async (mutant, word) => {
+    const { failure } = await runOperators({ from: 1, count: 4, shrinks: false }, { mutant });
+    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+  },
+);

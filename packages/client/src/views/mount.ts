@@ -101,9 +101,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     this.#become('mounting');
   }
 
-  /** Asks the server for it, once. */
+  /** Asks the server for it; where it was refused, again. */
   begin(): void {
-    if (this.isBegun) return;
     this.isBegun = true;
     this.join();
   }
@@ -135,7 +134,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   /** Asks the server something about a node, or tells it to do something. */
   ask(wish: Wish, recipe?: Recipe): Promise<JsonObject> {
-    if (this.#isEnded) return rejected(closedError('view'));
     if (this.#isGivenUp) return rejected(this.#error);
     const id = this.env.randomId();
     if (recipe !== undefined) {
@@ -186,7 +184,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     const { module, id, options } = this.#ports;
     // What failed twice where it went on begins anew.
     const isAnew = this.#failures >= 2;
-    if (isAnew) this.#token = null;
     this.#attempts += 1;
     this.#become(this.#state);
     const version = this.#token === null ? 0 : this.mirror.version;
@@ -230,8 +227,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     root.settle();
   }
 
+  /** While it is not live. */
   get #state(): ViewHealth['state'] {
-    if (this.isLive) return 'live';
     return this.#wasLive ? 'stale' : 'mounting';
   }
 
@@ -282,7 +279,7 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     try {
       const { UploadBook } = await import('@holdfast/engine/mirror/uploads');
       this.mirror.useReader(new UploadBook());
-      if (!this.#isEnded) this.changed();
+      this.changed();
     } catch (error) {
       this.settings.report(error);
     }
@@ -326,12 +323,10 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
     report?.(error);
   }
 
-  /** Closed with the client it ends; where the connection was given up, so is the mount, until that is tried again. */
+  /** Where the connection was given up, so is the mount, until that is tried again. */
   #connected(): void {
     const { connection, error } = this.#ports.room.connection.get();
-    if (this.#isEnded) return;
     if (error !== undefined) this.#refused(error);
-    else if (connection === 'closed') this.unmount(closedError('client'));
     // Over another connection it is asked for again; one that is only doubted may go on.
     else if (underWay.has(connection) && this.#isGivenUp) this.#become(this.#state);
   }
@@ -351,7 +346,6 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   /** Nothing that was asked of it is answered. */
   #stop(state: 'failed' | 'unmounted', error: HoldfastError): void {
-    this.isLive = false;
     this.env.clearTimeout(this.#late);
     if (state === 'failed') this.#error = error;
     this.#become(state);

@@ -76,6 +76,12 @@ export class Access {
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
 
+  /** Whether these credentials still grant the same; where nobody can be asked, they do not. */
+  async grantsStill(credentials: Credentials, principal: Principal): Promise<boolean> {
+    const verdict = await this.recheck(credentials, principal).catch(() => 'unknown');
+    return verdict === 'valid';
+  }
+
   #looksOfTurn(): Map<string, Promise<Principal | null>> {
     if (this.#looks.size === 0) queueMicrotask(() => this.#looks.clear());
     return this.#looks;

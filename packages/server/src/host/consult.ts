@@ -27,6 +27,11 @@ export async function adviceOn(
   return advice;
 }
 
+/** The same answer to each question. */
+export function adviceToAll(questions: readonly Question[], answer: Refusal): Advice {
+  return new Map(questions.map(({ key }) => [key, answer]));
+}
+
 function deadline(clock: Clock): { readonly late: Promise<Refusal>; stop(): void } {
   const refusal = refuse('overloaded', { retry_after_ms: RETRY_AFTER_MS });
   let timer: unknown = null;

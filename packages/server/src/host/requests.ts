@@ -16,6 +16,8 @@ export type Receiver = {
   answered(ticket: number, answer: WriteReply | Refusal): void;
   /** The host has stopped for a bug: nobody knows the outcome. */
   lost?(): void;
+  /** Whether the request is still its sender's to make, when it has waited for others (stores.md §11.3); absent: nobody's to lose. */
+  mayStill?(): Promise<boolean>;
 };
 
 /** A commit that took longer than the operator wants. */
@@ -64,6 +66,7 @@ const untraced: Traces = new Map();
 /** A receiver that also tells somebody else that it was answered. */
 function followed(receiver: Receiver, done: () => void): Receiver {
   return {
+    ...receiver,
     answered: (ticket, answer) => {
       receiver.answered(ticket, answer);
       done();
@@ -114,6 +117,11 @@ export class OpenRequests {
     if (asked.trace !== null) this.#traced -= 1;
     if (asked.span !== null) this.#endSpan(asked.span, asked, answer);
     asked.receiver.answered(ticket, answer);
+  }
+
+  /** Whether a request is still its sender's to make. */
+  async mayStill(ticket: number): Promise<boolean> {
+    return (await this.#open.get(ticket)?.receiver.mayStill?.()) ?? true;
   }
 
   /** The spans of the requests that these ops are of. */

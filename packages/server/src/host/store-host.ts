@@ -8,7 +8,14 @@ import {
   type Submission,
 } from '@holdfast/engine/authority';
 import type { Tree } from '@holdfast/engine/data';
-import { type EpochMs, type Json, type Limits, type Path, type Seq } from '@holdfast/protocol';
+import {
+  type EpochMs,
+  type Json,
+  type Limits,
+  type Path,
+  refuse,
+  type Seq,
+} from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import { turn } from '../storage/turn.ts';
@@ -18,7 +25,7 @@ import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
 import { loadStore } from './loading.ts';
 import { migrate, type StoreGate } from './migrate.ts';
-import { adviceOn } from './consult.ts';
+import { adviceOn, adviceToAll } from './consult.ts';
 import { countOps } from './count-ops.ts';
 import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
 import { readLimit, StoreLog } from './store-log.ts';
@@ -325,9 +332,14 @@ export class StoreHost {
     process.nextTick(() => span.end());
   }
 
-  async #consult(effect: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {
-    const advice = await adviceOn(effect.questions, this.#room);
-    this.#step({ type: 'consulted', ticket: effect.ticket, advice });
+  async #consult({
+    questions,
+    ticket,
+  }: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {
+    const answers = await adviceOn(questions, this.#room);
+    const isAllowed = await this.#requests.mayStill(ticket);
+    const advice = isAllowed ? answers : adviceToAll(questions, refuse('unauthorized'));
+    this.#step({ type: 'consulted', ticket, advice });
   }
 
   async #lookup(effect: Extract<AuthorityEffect, { type: 'lookup' }>): Promise<void> {

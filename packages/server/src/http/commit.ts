@@ -14,6 +14,7 @@ import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
 import { deviceOf, tellRate } from './identify.ts';
+import { stillOf } from './open-for.ts';
 
 /** What a route wants committed. */
 export type Wanted = {
@@ -30,6 +31,8 @@ export type Wanted = {
 
 /** The answer, and whether it is that of an earlier request with the same key. */
 export type Outcome = { readonly reply: WriteReply; readonly replayed: boolean };
+
+type Asked = Wanted & { readonly mayStill: () => Promise<boolean> };
 
 type RequestId = { readonly deviceId: string; readonly opId: string };
 
@@ -56,16 +59,18 @@ export class Committer {
 
   async #commit(c: Context, store: OpenStore, wanted: Wanted): Promise<Outcome> {
     const key = keyOf(c);
-    const deviceId = deviceOf(c, wanted.principal);
+    const { principal } = wanted;
+    const deviceId = deviceOf(c, principal);
+    const asked = { ...wanted, mayStill: stillOf(c, { deps: this.#deps, principal }) };
     if (key === null) {
-      const reply = await this.#write(store, wanted, { deviceId, opId: this.#deps.newId() });
+      const reply = await this.#write(store, asked, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
     }
-    const running = JSON.stringify([store.row.id, deviceId, key, wanted.principal.subject]);
+    const running = JSON.stringify([store.row.id, deviceId, key, principal.subject]);
     if (this.#running.has(running)) throw new Problem(409, 'idempotency_in_progress');
     this.#running.add(running);
     try {
-      return await this.#repeatable(store, wanted, { deviceId, opId: key });
+      return await this.#repeatable(store, asked, { deviceId, opId: key });
     } finally {
       this.#running.delete(running);
     }
@@ -92,7 +97,7 @@ export class Committer {
     return record.principal === principal.subject || record.fingerprint === print;
   }
 
-  async #repeatable(store: OpenStore, wanted: Wanted, id: RequestId): Promise<Outcome> {
+  async #repeatable(store: OpenStore, wanted: Asked, id: RequestId): Promise<Outcome> {
     const known = await this.#deps.storage.answers(store.row.id, { ids: [id], clients: [] });
     const reply = await this.#write(store, wanted, id);
     if (isRefusal(reply) && reply.code === 'duplicate_op_id') {
@@ -122,18 +127,19 @@ export class Committer {
     return this.#deps.files.judge(principal, store.row.id, request);
   }
 
-  async #write(store: OpenStore, wanted: Wanted, id: RequestId): Promise<WriteReply | Refusal> {
-    const { principal, request, forced = false, isPaid = false, look } = wanted;
+  async #write(store: OpenStore, wanted: Asked, id: RequestId): Promise<WriteReply | Refusal> {
+    const { principal, request, forced = false, isPaid = false, look, mayStill } = wanted;
     const files = await this.#judge(store, { principal, request });
     const rate = this.#deps.rates.write(principal, isPaid ? 0 : costOf(request));
-    const reply = await store.write({
+    const submitted = {
       ...id,
       ...this.#askingOf(store, wanted),
       rate: look?.counting(rate) ?? rate,
       files,
       fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,
-    });
+    };
+    const reply = await store.write(submitted, mayStill);
     const mayRead = principal.scopes.has('entries:read');
     return mayRead || !isRefusal(reply) ? reply : withoutState(reply);
   }

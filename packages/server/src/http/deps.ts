@@ -87,8 +87,8 @@ export type OpenStore = {
   view(): { readonly tree: Tree; readonly seq: Seq };
   /** What is committed at a path. */
   valueAt(path: Path): Json | undefined;
-  /** Commits the request, or tells why not; rejects where the outcome is unknown. */
-  write(request: LoneRequest): Promise<WriteReply | Refusal>;
+  /** Commits the request, or tells why not; rejects where the outcome is unknown. `mayStill`: whether it is still its sender's. */
+  write(request: LoneRequest, mayStill?: () => Promise<boolean>): Promise<WriteReply | Refusal>;
   /** The last seq, and the first that the log retains. */
   standing(): { readonly head: Seq; readonly oldestSeq: Seq };
   /** A first part of the ops in (after, through]: whole commits. */

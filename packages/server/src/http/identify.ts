@@ -184,13 +184,12 @@ export function addRate(c: Context): void {
 }
 
 /** Whether a request that takes long is still its principal's to make (stores.md §11.3). */
-export async function stillValid(
+export function stillValid(
   deps: Pick<HttpDeps, 'access'>,
   c: Context,
   principal: Principal,
 ): Promise<boolean> {
-  const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'unknown');
-  return verdict === 'valid';
+  return deps.access.grantsStill(credentialsOf(c), principal);
 }
 
 /** Whether its principal has been shut out of a request that goes on; where nobody can be asked, that is not known. */

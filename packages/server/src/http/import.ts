@@ -18,7 +18,7 @@ import { needPlain } from './body.ts';
 import { unguarded } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, isShutOut, needScope, needValid, tellRate } from './identify.ts';
+import { identify, isShutOut, needScope, needValid, stillValid, tellRate } from './identify.ts';
 import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
 import { ImportMemory } from './import-memory.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
@@ -69,6 +69,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
           isNamed: wanted.importId !== null,
           firstLine: wanted.headerless === null ? 2 : 1,
           needValid: () => needValid(deps, c, principal),
+          mayStill: () => stillValid(deps, c, principal),
         });
         const lines = isTar
           ? tarLines(body, { linesIn, files: deps.files, storeId: row.id })
@@ -100,6 +101,7 @@ type IntakeRoom = {
   readonly firstLine: number;
   /** Ends the request where whoever sends the lines may do so no more: an upload may outlive its token (stores.md §11.3). */
   readonly needValid: () => Promise<void>;
+  readonly mayStill: () => Promise<boolean>;
 };
 
 /** One upload on its way into a store. */
@@ -283,17 +285,18 @@ class Intake {
     id: { readonly opId: string; readonly fingerprint: number },
     { due }: { readonly due: number },
   ): Promise<WriteReply | Refusal> {
-    const { deps, store, principal } = this.#room;
-    return store.write({
+    const { deps, store, principal, mayStill } = this.#room;
+    const request = {
       deviceId: device,
       ...id,
       principal: principal.subject,
-      request: { op: 'import', leaves: lines.map(({ leaf }) => leaf) },
+      request: { op: 'import', leaves: lines.map(({ leaf }) => leaf) } as const,
       rate: deps.rates.write(principal, due),
       files: null,
       caller: callerOf(principal, deps.veilOf?.(principal, store) ?? null),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
-    });
+    };
+    return store.write(request, mayStill);
   }
 
   #pause({ details }: Refusal): Promise<void> {

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { needValid } from './identify.ts';
+import { needValid, stillValid } from './identify.ts';
 
 /** Who has waited for so long may have been shut out meanwhile (stores.md §11.3). */
 const BELIEVED_MS = 2000;
@@ -24,4 +24,13 @@ export function openFor<T>(
     if (deps.clock.now() - since > BELIEVED_MS) await needValid(deps, c, principal);
     return use(store);
   });
+}
+
+/** Whether what somebody asks for is theirs to ask for still, once it has waited for others. */
+export function stillOf(
+  c: Context,
+  { deps, principal }: Pick<Asking, 'deps' | 'principal'>,
+): () => Promise<boolean> {
+  const since = deps.clock.now();
+  return async () => deps.clock.now() - since <= BELIEVED_MS || stillValid(deps, c, principal);
 }

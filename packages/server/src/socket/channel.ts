@@ -151,6 +151,10 @@ export class StoreChannel implements Receiver {
     }
   }
 
+  /** Who is there is looked at as long as that is so; a write of whoever was shut out, or is just gone, may still wait. */
+  readonly mayStill = async (): Promise<boolean> =>
+    !this.#closed || this.#room.access.grantsStill(this.#port.credentials, this.#terms.principal);
+
   lost(): void {
     this.#restoring.lost();
   }

@@ -1,6 +1,6 @@
 import type { PathGrants, Tree } from '@holdfast/engine/data';
 import type { Codec, DeviceId, Glob, Seq, SnapshotReason } from '@holdfast/protocol';
-import type { Principal } from '../access/index.ts';
+import type { Credentials, Principal } from '../access/index.ts';
 import type { StoreHost } from '../host/store-host.ts';
 import type { Outbox } from './outbox.ts';
 import type { Outline } from './outline.ts';
@@ -52,6 +52,8 @@ export type ChannelPort = {
   readonly outbox: Outbox;
   readonly throttle: Throttle;
   answer(to: PushAddress, status: 'ok' | 'error', response: object): void;
+  /** Those of now, also once it has ended. */
+  readonly credentials: Credentials;
   /** Resolves when the peer has read everything sent before. */
   confirmed(): Promise<boolean>;
   /** Something inside failed that no input may cause: the socket closes, the operator is told. */

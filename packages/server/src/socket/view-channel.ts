@@ -14,6 +14,8 @@ export type ViewTerms = {
   readonly codec: Codec;
   /** Whether the rights by which the join is decided are not the client's any more. */
   readonly outdated: () => boolean;
+  /** Whether the connection's credentials still grant the same. */
+  readonly grantsStill: () => Promise<boolean>;
   /** Called once when it has ended. */
   readonly closed: () => void;
 };
@@ -74,6 +76,10 @@ export class ViewChannel implements ViewSeat {
     this.#state = 'closed';
     this.#terms.closed();
     this.#port.shutView(this.#terms.channel, how);
+  }
+
+  grantsStill(): Promise<boolean> {
+    return this.#terms.grantsStill();
   }
 
   push(slot: number, event: string, payload: unknown): void {

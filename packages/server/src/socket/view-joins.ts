@@ -44,6 +44,7 @@ export class ViewJoins {
   async #mount(join: Join): Promise<object | null> {
     const { channel, topic, joinRef, payload } = join;
     const { codec, credentials } = this.#handshake;
+    const { access } = this.#room;
     const { principal } = this.#port;
     const rootId = rootOfTopic(topic) ?? '';
     const terms = {
@@ -52,6 +53,7 @@ export class ViewJoins {
       joinRef,
       rootId,
       codec,
+      grantsStill: () => access.grantsStill(this.#port.credentials, principal),
       outdated: () => this.#port.principal !== principal,
       closed: () => this.#roots.delete(seat),
     };

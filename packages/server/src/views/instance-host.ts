@@ -4,16 +4,16 @@ import {
   type InstanceDescription,
   type InstanceEffect,
   type InstanceInput,
-  type StoreAccess,
   type UploadPorts,
   type UploadTarget,
 } from '@holdfast/engine/view';
+import { isObject } from '@holdfast/protocol';
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
 import { isOfClosing, mountFault } from './mount-fault.ts';
 import { Openings } from './openings.ts';
 import { produce } from './produce.ts';
-import type { Subscriber, ViewSeat } from './seat.ts';
+import { asPrincipal, type Subscriber, type ViewSeat } from './seat.ts';
 import { StoreOfView } from './store-of-view.ts';
 import { type Telling, tellingsOf } from './telemetry.ts';
 import type { ViewsRoom } from './room.ts';
@@ -21,7 +21,7 @@ import type { ViewsRoom } from './room.ts';
 /** What the bytes of an instance's uploads are in the hands of. */
 export type UploadDesk = Omit<UploadPorts, 'admits' | 'reserved'> & {
   /** `owner`: whose file it is. */
-  opened(target: UploadTarget, owner: unknown): void;
+  opened(target: UploadTarget, owner: Principal): void;
   discard(ref: string): void;
 };
 
@@ -55,6 +55,8 @@ export class InstanceHost {
   readonly #uploads: UploadDesk;
   readonly #instance: Instance;
   readonly #subscribers = new Map<number, Subscriber>();
+  /** Of principals, also of those who have gone: what they have asked for may take longer. */
+  readonly #lastSeats = new WeakMap<object, ViewSeat>();
   readonly #tickets = new Map<number, Ticket>();
   readonly #stores: Openings;
   /** Whose the open uploads are, and how large, by their refs. */
@@ -80,7 +82,7 @@ export class InstanceHost {
     this.config = config;
     this.#params = config.params;
     this.#room = room;
-    this.#stores = new Openings(room);
+    this.#stores = new Openings(room, (user) => this.#mayStill(user));
     this.#owner = parts.owner;
     this.#uploads = parts.uploads((input) => this.step(input));
     this.#instance = new Instance(config, {
@@ -92,7 +94,7 @@ export class InstanceHost {
         if (room.telemetry !== null) tellingsOf(effect).forEach((each) => this.#tell(each));
       },
       store: (name, options, access) => {
-        const user = options.as === 'principal' ? principalOf(access) : null;
+        const user = options.as === 'principal' ? asPrincipal(access.principal()) : null;
         return new StoreOfView(this.#stores.open(name, user), access, room.limits);
       },
       uploads: {
@@ -143,12 +145,13 @@ export class InstanceHost {
 
   /** Takes a subscriber in, or back with what was sent to it up to `resume`. */
   attach(subscriber: Subscriber, resume: number | null, joined: Joined): Promise<Attachment> {
-    const { number, capver4, principal } = subscriber;
+    const { number, capver4, principal, seat } = subscriber;
     if (this.#ended) {
       this.#owner.forgot(subscriber);
       return Promise.resolve('lost');
     }
     this.#subscribers.set(number, subscriber);
+    if (isObject(principal) && seat !== null) this.#lastSeats.set(principal, seat);
     return new Promise((done) => {
       this.#attaching.set(number, { joined, done });
       this.step({ type: 'attach', subscriber: number, capver4, principal, resume });
@@ -321,7 +324,7 @@ export class InstanceHost {
   #opened(target: UploadTarget): void {
     const subscriber = this.#subscribers.get(target.subscriber);
     if (subscriber === undefined) return;
-    this.#uploads.opened(target, subscriber.principal);
+    this.#uploads.opened(target, asPrincipal(subscriber.principal));
   }
 
   #discard(ref: string): void {
@@ -345,6 +348,14 @@ export class InstanceHost {
       () => this.step({ type: 'wake' }),
       Math.max(0, at - clock.now()),
     );
+  }
+
+  /** Whether who has come may do what they might. Who is there is looked at by the socket. */
+  async #mayStill(user: Principal): Promise<boolean> {
+    for (const { principal, seat } of this.#subscribers.values()) {
+      if (principal === user && seat !== null) return true;
+    }
+    return (await this.#lastSeats.get(user)?.grantsStill?.()) ?? true;
   }
 
   /** In a shared view, who has left holds nothing any more; else the instance goes with its subscriber. */
@@ -384,10 +395,4 @@ export class InstanceHost {
     const { view, id } = this.config;
     telemetry({ ...what, module: view.name, id });
   }
-}
-
-/** Who asks for a store with rights of its own. */
-function principalOf(access: StoreAccess): Principal {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the machine hands back what it was given
-  return access.principal() as Principal;
 }

@@ -28,13 +28,19 @@ const AGAIN_MS = 1000;
 /** The stores that one instance uses, each opened once for everybody it is opened for. */
 export class Openings {
   readonly #room: Pick<ViewsRoom, 'desk' | 'clock'>;
+  readonly #mayStill: (user: Principal) => Promise<boolean>;
   /** By whom they are open for; null: the server itself. Who comes anew, or with another token, is another. */
   readonly #shelves = new Map<unknown, Shelf>();
   #lastNumber = 0;
   #isClosed = false;
 
-  constructor(room: Pick<ViewsRoom, 'desk' | 'clock'>) {
+  /** `mayStill`: whether a user still has the rights by which they came. */
+  constructor(
+    room: Pick<ViewsRoom, 'desk' | 'clock'>,
+    mayStill: (user: Principal) => Promise<boolean> = async () => true,
+  ) {
     this.#room = room;
+    this.#mayStill = mayStill;
   }
 
   /** Opens a store, unless it is open; one that could not be opened is tried anew, as is the next of a name. */
@@ -46,7 +52,7 @@ export class Openings {
     const opening: Opening = {
       name,
       key: `open ${number} ${name}`,
-      ready: this.#room.desk.open(name, user),
+      ready: this.#room.desk.open(name, user, async () => user === null || this.#mayStill(user)),
       opened: null,
       failure: null,
       newest: () => (isGood(opening) ? opening : this.open(name, user)),

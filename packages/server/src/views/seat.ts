@@ -1,4 +1,5 @@
 import type { CommandLedger, Tail } from '@holdfast/engine/view';
+import type { Principal } from '../access/index.ts';
 import type { UploadBudget } from './uploads/budget.ts';
 
 /** What the client of a channel asks of the instance that it has come to. */
@@ -24,6 +25,8 @@ export type ViewSeat = {
   ): void;
   /** Ends the channel: by `phx_error`, or, where another has taken its place, by `phx_close` (views.md §2). */
   end(how: 'failed' | 'replaced'): void;
+  /** Whether its client still has the rights by which it came (stores.md §11.3); absent: they are nobody's to lose. */
+  grantsStill?(): Promise<boolean>;
 };
 
 /** One who is attached to an instance, or may come back to it. */
@@ -40,3 +43,9 @@ export type Subscriber = {
   /** Null: its channel has ended. */
   seat: ViewSeat | null;
 };
+
+/** Who does something with rights of its own. */
+export function asPrincipal(given: unknown): Principal {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the machine hands back what it was given
+  return given as Principal;
+}

@@ -73,8 +73,15 @@ export class StoreDesk {
     this.#room = room;
   }
 
-  /** Opens a store for the server itself, null, or a principal. Rejects where there is none, or it may not be used. */
-  async open(name: string, user: Principal | null): Promise<OpenedStore> {
+  /**
+   * Opens a store for the server itself, null, or a principal. Rejects where there is none, or it may not be used. `mayStill`:
+   * whether the principal still has those rights.
+   */
+  async open(
+    name: string,
+    user: Principal | null,
+    mayStill: () => Promise<boolean> = async () => true,
+  ): Promise<OpenedStore> {
     const parsed = parseStoreName(name);
     const row = parsed === null ? null : await this.#room.findStore(parsed);
     if (row === null || row.status !== 'active') {
@@ -91,7 +98,7 @@ export class StoreDesk {
       veil && this.#room.lookFor({ veil, turned: (paths) => shared.reads.lookAt(paths) });
     return new OpenedStore(shared, {
       room: this.#room,
-      user: { principal: user, veil },
+      user: { principal: user, veil, mayStill },
       release: () => {
         rest?.();
         release();
@@ -213,7 +220,12 @@ function steady(now: () => unknown): () => unknown {
 }
 
 /** A principal, and what the records of a store hide from it. */
-type User = { readonly principal: Principal; readonly veil: Veil | null };
+type User = {
+  readonly principal: Principal;
+  readonly veil: Veil | null;
+  /** Whether the principal still has the rights by which they came (stores.md §11.3). */
+  readonly mayStill: () => Promise<boolean>;
+};
 
 const whole: PathGrants = grantsOf(null);
 
@@ -304,7 +316,7 @@ export class OpenedStore {
     const unscoped = principal === null ? null : refuseScope(principal, 'entries:write');
     const refusal = isGone ? refuse('unauthorized') : unscoped;
     if (refusal !== null) throw RejectedError.from(refusal);
-    const answer = await store.write({
+    const submitted = {
       deviceId,
       opId: this.#room.newId(),
       fingerprint: 0,
@@ -312,7 +324,8 @@ export class OpenedStore {
       request,
       rate: null,
       ...(await this.#rights(request)),
-    });
+    };
+    const answer = await store.write(submitted, this.#user?.mayStill);
     if (isRefusal(answer)) throw RejectedError.from(answer);
     return 'store_seq' in answer ? answer.store_seq : 0;
   }
@@ -321,7 +334,8 @@ export class OpenedStore {
   async #rights(
     request: Request | FileWrite | Refusal,
   ): Promise<Pick<LoneRequest, 'caller' | 'grants' | 'files'>> {
-    const principal = this.#user?.principal ?? fullPrincipal({ subject: null });
+    const { principal = fullPrincipal({ subject: null }), mayStill } = this.#user ?? {};
+    if ((await mayStill?.()) === false) throw RejectedError.from(refuse('unauthorized'));
     const files = await this.#room.files.judge(principal, this.id, request);
     return this.#user === null ? { files } : { ...rightsOf(principal, this.#user.veil), files };
   }

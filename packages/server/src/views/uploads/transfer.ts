@@ -1,5 +1,6 @@
 import type { InstanceInput, UploadTarget } from '@holdfast/engine/view';
 import { type UploadFaultCode, uploadFaults } from '@holdfast/protocol/views';
+import type { Principal } from '../../access/index.ts';
 import type { Clock } from '../../host/clock.ts';
 import { looksLike } from './sniff.ts';
 import type { TempFile, TempFiles } from './temp-files.ts';
@@ -33,8 +34,8 @@ const refusals = {
 /** The bytes of one entry, from its first join to what becomes of its file (views.md §10.3). */
 export class Transfer {
   readonly target: UploadTarget;
-  /** Who alone may bring the bytes; null: somebody anonymous. */
-  readonly subject: unknown;
+  /** Who alone may bring the bytes. */
+  readonly owner: Principal;
   readonly #room: TransferRoom;
   readonly #step: (input: InstanceInput) => void;
   #seat: TransferSeat | null = null;
@@ -52,12 +53,12 @@ export class Transfer {
 
   constructor(
     room: TransferRoom,
-    { target, subject }: { readonly target: UploadTarget; readonly subject: unknown },
+    { target, owner }: { readonly target: UploadTarget; readonly owner: Principal },
     step: (input: InstanceInput) => void,
   ) {
     this.#room = room;
     this.target = target;
-    this.subject = subject;
+    this.owner = owner;
     this.#step = step;
     this.#isSniffed = isUnsniffed(target);
   }

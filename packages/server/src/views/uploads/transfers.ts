@@ -1,7 +1,7 @@
 import type { InstanceInput, ViewDefinition } from '@holdfast/engine/view';
-import { isObject, isRefusal } from '@holdfast/protocol';
+import { isRefusal } from '@holdfast/protocol';
 import { readUploadJoin, type ViewLimits } from '@holdfast/protocol/views';
-import type { Principal } from '../../access/index.ts';
+import { type Principal, sameGrants } from '../../access/index.ts';
 import type { Files } from '../../files/index.ts';
 import type { UploadDesk } from '../instance-host.ts';
 import type { UploadTokens } from './tokens.ts';
@@ -42,7 +42,7 @@ export class Transfers {
         const keepMs = Math.min(view.linger ?? views.linger_ms, KEEP_MS_MAX);
         this.#open.set(
           target.ref,
-          new Transfer({ ...this.#room, keepMs }, { target, subject: subjectOf(owner) }, step),
+          new Transfer({ ...this.#room, keepMs }, { target, owner }, step),
         );
       },
       discard: (ref) => this.#discard(ref),
@@ -58,7 +58,7 @@ export class Transfers {
     const join = readUploadJoin(payload);
     const transfer = this.#open.get(ref);
     if (isRefusal(join) || transfer === undefined || !transfer.isOpen) return null;
-    if (transfer.subject !== principal.subject) return null;
+    if (!isOf(transfer, principal)) return null;
     const { tokens, clock, views } = this.#room;
     const age = { now: clock.now(), maxAgeMs: views.upload_token_ms };
     if (!tokens.verify(join.token, about(ref), age)) return null;
@@ -76,7 +76,8 @@ function about(ref: string): string {
   return `upload ${ref}`;
 }
 
-/** By whom the bytes may come: whoever had the file let in. */
-function subjectOf(owner: unknown): unknown {
-  return isObject(owner) ? owner['subject'] : null;
+/** Whether the bytes may come by somebody: by whoever had the file let in, with those rights. A renewed token is no other. */
+function isOf({ owner }: Transfer, principal: Principal): boolean {
+  const { tokenId } = principal;
+  return sameGrants({ ...owner, tokenId }, principal);
 }

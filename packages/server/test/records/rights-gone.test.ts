@@ -1,0 +1,97 @@
+import { deferred } from '@holdfast/engine/registry';
+import { record } from '@holdfast/protocol';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { VirtualClock } from '../conversation/clock.ts';
+import { everything, topic, world, type World } from '../conversation/world.ts';
+import { http, person, write } from './site.ts';
+
+const Doc = record({
+  name: 'doc',
+  store: 'demo/main',
+  path: 'docs/:id',
+  version: '1.0',
+  schema: z.object({ title: z.string() }),
+});
+
+/** Longer than it takes until a change of rights has taken effect; shorter than a rule may take to answer. */
+const lateMs = 4500;
+
+type Site = World & {
+  readonly clock: VirtualClock;
+  isKnown: boolean;
+  /** A rule has been asked, and answers that it may be. */
+  readonly asked: Promise<void>;
+  readonly permit: () => void;
+};
+
+async function site(): Promise<Site> {
+  const clock = new VirtualClock();
+  const rights = { isKnown: true };
+  const [asked, answer] = [deferred<void>(), deferred<boolean>()];
+  const made = await world({
+    clock,
+    storage: memory({ now: clock.wall }),
+    authenticate: async ({ token }) => {
+      if (token === 'dev') return everything;
+      return rights.isKnown ? person(token) : null;
+    },
+  });
+  made.server.record(Doc, {
+    write: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  });
+  const permit = (): void => answer.resolve(true);
+  return Object.assign(rights, { ...made, clock, asked: asked.promise, permit });
+}
+
+it('S101 a write about which a rule is still asked when its token is revoked is not committed', async () => {
+  const made = await site();
+  const peer = await made.joined({ token: 'ada', device: 'd2' });
+  const dev = await made.joined();
+  peer.push(topic, 'write', { op: 'set', path: 'docs/1/title', value: 'x', client_op_id: 'o1' });
+  await made.asked;
+  made.isKnown = false;
+  await made.clock.pass(lateMs);
+  expect(await peer.closed()).toBe(4001);
+  made.permit();
+  // It is decided before what comes now.
+  await write(dev, { op: 'set', path: 'next', value: 1 });
+  await write(dev, { op: 'set', path: 'next', value: 2 });
+  expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
+});
+
+it('a write about which a rule is still asked when its connection is lost is committed', async () => {
+  const made = await site();
+  const peer = await made.joined({ token: 'ada', device: 'd2' });
+  const dev = await made.joined();
+  peer.push(topic, 'write', { op: 'set', path: 'docs/1/title', value: 'x', client_op_id: 'o1' });
+  await made.asked;
+  peer.cut();
+  await made.clock.pass(lateMs);
+  made.permit();
+  const told = await dev.until(([, , , event]) => event === 'events');
+  expect(JSON.stringify(told)).toContain('docs/1/title');
+});
+
+it.each(['entries', 'import?headerless=slash'])(
+  'S101 a request by HTTP (%s) about which a rule is still asked when its token is revoked is refused',
+  async (route) => {
+    const made = await site();
+    const leaf = { path: 'docs/1/title', value: 'x' };
+    const lines = `${JSON.stringify({ ...leaf, type: 'string' })}\n`;
+    const asking = http(made, 'POST', route, {
+      token: 'ada',
+      ...(route === 'entries' ? { body: leaf } : { lines }),
+    });
+    await made.asked;
+    made.isKnown = false;
+    await made.clock.pass(lateMs);
+    made.permit();
+    expect(JSON.stringify((await asking).json)).toContain('"unauthorized"');
+    expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
+  },
+);

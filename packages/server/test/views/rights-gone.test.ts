@@ -1,0 +1,163 @@
+import { deferred } from '@holdfast/engine/registry';
+import { RejectedError } from '@holdfast/protocol';
+import { app, type Principal, upload, view } from '@holdfast/server';
+import { memory } from '@holdfast/server/storage/memory';
+import { expect, it } from 'vitest';
+import { VirtualClock } from '../conversation/clock.ts';
+import type { Peer } from '../conversation/peer.ts';
+import { everything, world, type World } from '../conversation/world.ts';
+import { http, person } from '../records/site.ts';
+import { Root } from './root.ts';
+import { Sender } from './sender.ts';
+
+const store = 'demo/main';
+const mine = { as: 'principal' } as const;
+const mayAll = [{ pattern: '**', allow: ['read', 'write'] }] as const;
+const mayLittle = [{ pattern: 'own/**', allow: ['read', 'write'] }] as const;
+const resumable = { capver: 4, resume: { instance: null, version: 0 } };
+/** When a change of rights has taken effect (stores.md §11.3). */
+const promptMs = 5000;
+
+type Site = World & {
+  readonly clock: VirtualClock;
+  /** What the token of `ada` lets in to; null: to nothing. */
+  rules: Principal['pathRules'] | null;
+  /** The steps of a command that waits before it writes. */
+  readonly begun: Promise<void>;
+  readonly goOn: () => void;
+  readonly done: Promise<string>;
+};
+
+async function site(): Promise<Site> {
+  const clock = new VirtualClock();
+  const [begun, going, done] = [deferred<void>(), deferred<void>(), deferred<string>()];
+  const desk = view({
+    name: 'Desk',
+    uploads: {
+      note: upload({
+        accept: 'any',
+        chunkSize: 4,
+        onComplete: async (ctx) => {
+          await ctx.uploads.consume('note', async (_entry, file) => {
+            await file?.saveTo(ctx.store(store, mine), 'files/note');
+          });
+        },
+      }),
+    },
+    render: (_s, h) => ({ note: h.upload('note') }),
+    commands: {
+      late: {
+        run: async (ctx) => {
+          const own = ctx.store(store, mine);
+          await own.ready;
+          begun.resolve();
+          await going.promise;
+          done.resolve(await own.put('late', 1).then(() => 'committed', codeOf));
+        },
+      },
+    },
+  });
+  const rights: { rules: Site['rules'] } = { rules: mayAll };
+  const scopes = new Set(['entries:read', 'entries:write', 'files:write'] as const);
+  const made = await world({
+    clock,
+    storage: memory({ now: clock.wall }),
+    app: app({ views: [desk] }),
+    authenticate: async ({ token }) => {
+      if (token === 'dev') return everything;
+      const { rules } = rights;
+      return rules ? person(token, { scopes, pathRules: rules }) : null;
+    },
+  });
+  return Object.assign(rights, {
+    ...made,
+    clock,
+    begun: begun.promise,
+    goOn: () => going.resolve(),
+    done: done.promise,
+  });
+}
+
+async function atDesk({ connect }: World): Promise<{ readonly peer: Peer; readonly root: Root }> {
+  const peer = await connect({ token: 'ada' });
+  const root = new Root(peer, 'Desk', 'd');
+  expect(await root.join({ module: 'Desk', id: 'd', ...resumable })).toMatchObject({
+    status: 'ok',
+  });
+  return { peer, root };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof RejectedError ? error.code : String(error);
+}
+
+it('S101 a file that was let in under rights that have changed is not brought to its end', async () => {
+  const made = await site();
+  const { peer, root } = await atDesk(made);
+  const entry = { client_ref: '0', name: 'a.txt', size: 8, type: 'text/plain' };
+  const { response } = await root.ask('allow_upload', {
+    store_id: [],
+    name: 'note',
+    entries: [entry],
+  });
+  const granted = response['entries'] as { [ref: string]: { entry_ref: string; token: string } };
+  const { entry_ref: ref = '', token = '' } = granted['0'] ?? {};
+  const sender = new Sender(peer, ref);
+  await sender.join({ token, resume: true });
+  await sender.chunk('0123');
+  made.rules = mayLittle;
+  await made.clock.pass(promptMs);
+  expect(await peer.closed()).toBe(4002);
+  const again = new Sender(await made.connect({ token: 'ada' }), ref);
+  expect(await again.join({ token, resume: true })).toEqual({
+    status: 'error',
+    response: { reason: 'unauthorized' },
+  });
+  made.rules = mayAll;
+  const regranted = new Sender(await made.connect({ token: 'ada' }), ref);
+  expect(await regranted.join({ token, resume: true })).toMatchObject({ response: { offset: 4 } });
+});
+
+it.each([
+  ['narrowed', mayLittle, 4002],
+  ['revoked', null, 4001],
+] as const)(
+  'S101 a command of a view that goes on after its caller has had the rights %s writes nothing as them any more',
+  async (_what, rules, code) => {
+    const made = await site();
+    const { peer, root } = await atDesk(made);
+    root.push('command', { name: 'late', payload: {} });
+    await made.begun;
+    made.rules = rules;
+    await made.clock.pass(promptMs);
+    expect(await peer.closed()).toBe(code);
+    made.goOn();
+    expect(await made.done).toBe('unauthorized');
+    expect((await http(made, 'GET', 'entry?path=late')).status).toBe(404);
+  },
+);
+
+it('S101 a command of a view whose caller lost the connection, and the rights then, writes nothing as them any more', async () => {
+  const made = await site();
+  const { peer, root } = await atDesk(made);
+  root.push('command', { name: 'late', payload: {} });
+  await made.begun;
+  peer.cut();
+  made.rules = mayLittle;
+  await made.clock.pass(promptMs);
+  made.goOn();
+  expect(await made.done).toBe('unauthorized');
+});
+
+it('a command of a view whose caller has the rights again writes as them', async () => {
+  const made = await site();
+  const { peer, root } = await atDesk(made);
+  root.push('command', { name: 'late', payload: {} });
+  await made.begun;
+  made.rules = mayLittle;
+  await made.clock.pass(promptMs);
+  expect(await peer.closed()).toBe(4002);
+  made.rules = mayAll;
+  made.goOn();
+  expect(await made.done).toBe('committed');
+});

@@ -6,10 +6,11 @@
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
 // servers and clients at once with --transfers, of several accounts at one machine with --accounts, of rights that come
-// and go with --rights, of what operators do to stores with --operators, of tabs that share what they keep with --tabs, and of the one that leads, which ends, with
-// --takeovers. With --narrow little may wait for who reads slowly. With --deflate messages of hosts are compressed; with
-// --tabs edits, guards and accounts are those of tabs. Worlds that do one thing over and over: --authorities, --windows,
-// --counts, --denials, --packs.
+// and go with --rights, of locks whose holders lose theirs with --locks, of what operators do to stores with --operators,
+// of tabs that share what they keep with --tabs, and of the one that leads, which ends, with --takeovers. With --narrow
+// little may wait for who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and
+// accounts are those of tabs. Worlds that do one thing over and over: --authorities, --windows, --counts, --denials,
+// --packs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -23,6 +24,7 @@ import { runFiles } from './files/run.ts';
 import { runGuards } from './guards/run.ts';
 import { runHoldings } from './holdings/run.ts';
 import { runHosts } from './hosts/run.ts';
+import { runLocks } from './locks/run.ts';
 import { runAuthorities } from './old-bugs/authorities.ts';
 import { runDenials } from './old-bugs/denials.ts';
 import { runPacks } from './old-bugs/packs.ts';
@@ -73,6 +75,7 @@ const { values } = parseArgs({
     takeovers: flag,
     rights: flag,
     operators: flag,
+    locks: flag,
     authorities: flag,
     windows: flag,
     counts: flag,
@@ -112,6 +115,7 @@ const kinds = [
   'takeovers',
   'rights',
   'operators',
+  'locks',
   'authorities',
   'windows',
   'counts',
@@ -160,6 +164,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),
   operators: () => runOperators(seeds, { storage: values.sqlite ? 'sqlite' : 'memory' }),
+  locks: () => runLocks(seeds),
   authorities: () => runAuthorities(seeds),
   windows: () => runWindows(seeds),
   counts: () => runCounts(seeds),

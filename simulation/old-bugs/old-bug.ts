@@ -32,7 +32,8 @@ export type OldBug = {
     | 'presence'
     | 'deploys'
     | 'browsers'
-    | 'rights';
+    | 'rights'
+    | 'locks';
   readonly seed: number;
   readonly says: RegExp;
 };

@@ -30,4 +30,13 @@ export const ruleBugs: { readonly [what: string]: OldBug } = {
     seed: 147,
     says: /once: .* was refused \(missing_scope\)/,
   },
+  'who could take a lock and not read it asked for it again without a pause': {
+    mended: 'c1ee166f',
+    file: 'packages/client/src/once.ts',
+    now: "Number(lease.details['expires_at'] ?? env.wall() + outing.ttl)",
+    was: "Number(lease.details['expires_at'])",
+    worlds: 'locks',
+    seed: 3,
+    says: /time stands still/,
+  },
 };

@@ -105,6 +105,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runRights } = await import('../rights/run.ts');
     return textOf((await runRights(seeds)).failure);
   },
+  locks: async () => {
+    const { runLocks } = await import('../locks/run.ts');
+    return textOf((await runLocks(seeds)).failure);
+  },
   anew: async () => {
     const { runRecords } = await import('../records/run.ts');
     return textOf((await runRecords(seeds, { endsAnew: true })).failure);

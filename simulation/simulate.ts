@@ -87,6 +87,7 @@ const { values } = parseArgs({
     deflate: flag,
     narrow: flag,
     leaps: flag,
+    asked: flag,
   },
 });
 const one = values.seed ?? process.env['SEED'];
@@ -159,7 +160,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   guards: () => runGuards(seeds, { inTabs: values.tabs }),
   presence: () => runPresence(seeds),
   deploys: () => runDeploys(seeds),
-  transfers: () => runTransfers(seeds),
+  transfers: () => runTransfers(seeds, { isAsked: values.asked }),
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),

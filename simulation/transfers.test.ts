@@ -20,11 +20,27 @@ it(
   },
 );
 
+it(
+  'what a rule of the server is asked about that answers late, fails, or never answers, is done where it says so, as a whole, and else is not',
+  { timeout: 300_000 },
+  async () => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? seeds : 1;
+    const some = { from: Number(asked ?? 1), count };
+    const { failure, figures } = await runTransfers(some, { isAsked: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked === undefined) expect(figures.asked).toBeGreaterThan(5 * seeds);
+  },
+);
+
 it.each(Object.entries(transferMutants) as [TransferMutant, string][])(
   'its checkers notice that %s (%s)',
   { timeout: 300_000 },
   async (mutant, word) => {
-    const { failure } = await runTransfers({ from: 1, count: 4, shrinks: false }, mutant);
+    const { failure } = await runTransfers(
+      { from: 1, count: 4, shrinks: false },
+      { mutant, isAsked: word === 'ruled' },
+    );
     expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
   },
 );

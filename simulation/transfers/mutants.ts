@@ -8,6 +8,7 @@ export const transferMutants = {
   'a write is told of twice': 'settled',
   'an account is shown as another': 'converged',
   'a tab sits apart': 'alone',
+  'a rule is not minded': 'ruled',
 } as const;
 
 /** One of {@link transferMutants}. */

@@ -17,6 +17,7 @@ import { Truth } from '../validators/truth.ts';
 import { type Played, Worlds } from '../worlds.ts';
 import { Account, coinsAtFirst, ids, Receipt, storeName } from './account.ts';
 import { type TransferMutant, transferMutants } from './mutants.ts';
+import { isBarred, Notary } from './notary.ts';
 import { Person, type PersonDeed } from './person.ts';
 import { isTillDeed, Till, type TillDeed } from './till.ts';
 
@@ -38,6 +39,15 @@ export type TransferFigures = {
   readonly paid: number;
   readonly given: number;
   readonly refused: number;
+  /** How often a rule took its time, failed, or never answered. */
+  readonly asked: number;
+};
+
+/** How a world of transfers is other than most. */
+export type TransferTerms = {
+  readonly mutant?: TransferMutant | null;
+  /** Whether a rule is asked about each transfer of a client, which may take its time. */
+  readonly isAsked?: boolean;
 };
 
 type Seated = { readonly person: Person; readonly tab: BrowserTab | null };
@@ -47,15 +57,17 @@ type Seated = { readonly person: Person; readonly tab: BrowserTab | null };
  * server, all at the same accounts.
  */
 export class TransferWorlds extends Worlds<Deed, TransferMutant> {
-  figures: TransferFigures = { transfers: 0, paid: 0, given: 0, refused: 0 };
+  figures: TransferFigures = { transfers: 0, paid: 0, given: 0, refused: 0, asked: 0 };
   readonly #attach: (world: World) => void;
   readonly #accounts: WeakMap<Server, ServerRecord<typeof Account>>;
   #seated: readonly Seated[] = [];
+  readonly #notary: Notary | null;
   #till: Till | null = null;
   #isCalm = false;
 
-  constructor(mutant: TransferMutant | null = null) {
+  constructor({ mutant = null, isAsked = false }: TransferTerms = {}) {
     let world: World | null = null;
+    const notary = isAsked ? new Notary(() => this.spoils('a rule is not minded')) : null;
     const accounts = new WeakMap<Server, ServerRecord<typeof Account>>();
     super(
       {
@@ -68,7 +80,8 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
         },
         prepare: (server) => {
           accounts.set(server, server.record(Account, { mutations: Account.mutations }));
-          server.record(Receipt);
+          if (notary === null) server.record(Receipt);
+          else server.record(Receipt, { write: (_ctx, { params }) => notary.judge(params.id) });
         },
         deeds: weighed<Deed>({
           give: 14,
@@ -88,11 +101,13 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
     );
     this.#attach = (now) => (world = now);
     this.#accounts = accounts;
+    this.#notary = notary;
   }
 
   protected async begin(world: World): Promise<void> {
     this.#attach(world);
     this.#isCalm = false;
+    this.#notary?.begin(world);
     this.#till = new Till(world, {
       accounts: (server) => this.#accounts.get(server),
       spoils: this.spoils,
@@ -144,6 +159,7 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
     this.#judgeStates(world, truth);
     const last = truth.stateAt(truth.head);
     this.#judgePayments(world, truth);
+    this.#judgeRules(world, last);
     const told = this.#seated.flatMap(({ person }) => person.told);
     const spoilt = this.spoils('a write is told of twice')
       ? told.map((each) => ({ ...each, outcomes: [...each.outcomes, 'committed'] }))
@@ -206,7 +222,17 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
       paid: this.figures.paid + paid,
       given: this.figures.given + given,
       refused: this.figures.refused + refused,
+      asked: this.figures.asked,
     };
+  }
+
+  /** What a rule does not let pass is not there, however that took its time, failed, or never came. */
+  #judgeRules(world: World, state: Tree): void {
+    if (this.#notary === null) return;
+    this.figures = { ...this.figures, asked: this.figures.asked + this.#notary.late };
+    for (const { id } of receiptsIn(state).filter((each) => isBarred(each.id))) {
+      world.problem(`ruled: ${id} is there, which a rule forbids`);
+    }
   }
 
   #compare(world: World, { name, handles }: Person, state: Tree): void {
@@ -265,7 +291,7 @@ function principalOf(world: World, token: string | null): Principal | null {
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */
 export function runTransfers(
   seeds: Seeds,
-  mutant: TransferMutant | null = null,
+  terms: TransferTerms = {},
 ): Promise<Played<TransferFigures>> {
-  return new TransferWorlds(mutant).play(seeds);
+  return new TransferWorlds(terms).play(seeds);
 }

@@ -1,5 +1,5 @@
 import { App, calm, complaints, open, type Page } from './page.tsx';
-import type { Store } from '@holdfast/client';
+import { type Link, type Store, webSocketLink } from '@holdfast/client';
 import { presence } from '@holdfast/protocol';
 import {
   forbidWrites,
@@ -171,6 +171,30 @@ describe.each([{ isStrict: false }, { isStrict: true }])('life, strict: $isStric
     seat.wire.cut();
     await page.shows('ready undefined refreshing');
     await page.shows('ready undefined');
+    page.unmount();
+  });
+
+  it('what is shown by a client that is refused says why it may be behind', async () => {
+    let refuse: (() => void) | undefined;
+    const link: Link = {
+      open: (url, events) => {
+        let isRefused = false;
+        const closed = (why: number): void => events.closed(isRefused ? 4001 : why);
+        const line = webSocketLink().open(url, { ...events, closed });
+        refuse = () => {
+          isRefused = true;
+          line.close();
+        };
+        return line;
+      },
+    };
+    const seen: HookState<unknown>[] = [];
+    const page = draw(app(<State path="a" seen={seen} />, world.seat({ link }).client));
+    await page.shows('ready undefined');
+    refuse?.();
+    await page.shows('ready undefined refreshing');
+    await until(() => 'error' in (seen.at(-1) ?? {}));
+    expect(seen.at(-1)).toMatchObject({ status: 'ready', error: { code: 'unauthorized' } });
     page.unmount();
   });
 

@@ -1,4 +1,6 @@
+import type { EpochMs } from '@holdfast/protocol';
 import { type BlobHash, isBlobHash, type KeptBytes } from '../blobs/index.ts';
+import { settledClock } from '../storage/settled.ts';
 import type { FilesRoom } from './room.ts';
 import type { Unfinished } from './unfinished.ts';
 
@@ -16,6 +18,8 @@ const sweepMs = 3_600_000;
 export class Collector {
   readonly #room: FilesRoom;
   readonly #unfinished: Unfinished;
+  /** By a clock that has just been put ahead no upload that goes on is old. */
+  readonly #settled: () => EpochMs;
   readonly #burials = new Map<BlobHash, Promise<void>>();
   #stopped = false;
   #timer: unknown = null;
@@ -24,6 +28,11 @@ export class Collector {
   constructor(room: FilesRoom, unfinished: Unfinished) {
     this.#room = room;
     this.#unfinished = unfinished;
+    const { clock } = room;
+    this.#settled = settledClock(
+      () => clock.wall(),
+      () => clock.now(),
+    );
   }
 
   /** Sweeps in a minute, and once an hour from then on. */
@@ -70,9 +79,9 @@ export class Collector {
   }
 
   async #look({ name, at }: KeptBytes): Promise<boolean> {
-    const { blobs, storage, clock } = this.#room;
+    const { blobs, storage } = this.#room;
     if (!isBlobHash(name)) {
-      if (at > clock.wall() - uploadGraceMs) return false;
+      if (at > this.#settled() - uploadGraceMs) return false;
       const remove = (): Promise<void> => this.#unfinished.inTurn(name, () => blobs.delete(name));
       if (!(await this.#hasDone(remove))) return false;
       this.#unfinished.done(name);

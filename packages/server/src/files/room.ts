@@ -8,6 +8,8 @@ import type { FilePlace, Storage, StoreRow } from '../storage/port.ts';
 export type FileClock = {
   /** Epoch milliseconds. */
   wall(): EpochMs;
+  /** Monotonic milliseconds. */
+  now(): number;
   setTimeout(run: () => void, ms: number): unknown;
   clearTimeout(handle: unknown): void;
 };

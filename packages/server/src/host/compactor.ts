@@ -2,6 +2,7 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import type { EpochMs, Seq } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
+import { settledClock } from '../storage/settled.ts';
 import type { Clock } from './clock.ts';
 import type { Stores } from './stores.ts';
 
@@ -85,6 +86,8 @@ type Work = {
 export class Compactor {
   readonly #room: CompactorRoom;
   readonly #retention: Retention;
+  /** By a clock that has just been put ahead nothing is old: what is forgotten does not come back when it is right. */
+  readonly #settled: () => EpochMs;
   #timer: unknown = null;
   #stopped = false;
   /** The stores that had more to forget when their turn was over. */
@@ -93,6 +96,11 @@ export class Compactor {
   constructor(room: CompactorRoom, retention: Retention) {
     this.#room = room;
     this.#retention = retention;
+    const { storage, clock } = room;
+    this.#settled = settledClock(
+      () => storage.now(),
+      () => clock.now(),
+    );
     this.#arm(FIRST_MS);
   }
 
@@ -198,7 +206,7 @@ export class Compactor {
     const step = Math.min(LARGEST_STEP, Math.max(STEP, work.owed));
     const most = head - retention.ops;
     if (oldestSeq > most) return null;
-    const before = storage.now() - retention.ms;
+    const before = this.#settled() - retention.ms;
     const told = await this.#told(store);
     let through: Seq | null = null;
     const ops = await storage.read(store, oldestSeq - 1, { ops: step, bytes: STEP_BYTES });

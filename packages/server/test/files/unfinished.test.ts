@@ -69,6 +69,21 @@ test('S104 what a former process has left of uploads is gone a day later, for it
   await expect.poll(beginning(second)).toBe(202);
 });
 
+test('S104 what an upload has received stays when the clock is put ahead, and goes after it has stood there for a day', async () => {
+  const clock = new VirtualClock();
+  const here = await site({ quotas, files: memoryBlobs({ now: clock.wall }), clock });
+  expect(await begin(here, 'a', 600)).toEqual([202, { received: 600 }]);
+  expect(await begin(here, 'b', 300)).toEqual([202, { received: 300 }]);
+  await clock.pass(hourMs);
+  clock.setWall(365 * 24 * hourMs);
+  await clock.pass(2 * hourMs);
+  const more = pieceHeaders(hashOf('b'.repeat(900)), '300-399/900');
+  const answer = await here.call('b', { method: 'PUT', headers: more, body: 'b'.repeat(100) });
+  expect(await told(answer)).toEqual([202, { received: 400 }]);
+  await clock.pass(25 * hourMs);
+  await expect.poll(beginning(here)).toBe(202);
+});
+
 test('S104 one store has a thousand uploads on their way, and no more; another has its own', () => {
   const unfinished = new Unfinished({});
   const nth = (at: number): UploadId => unfinished.nameOf('store', 'ada', String(at));

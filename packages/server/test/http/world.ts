@@ -109,7 +109,7 @@ export class World {
       storage: this.storage,
       blobs: this.blobs,
       limits: this.limits,
-      clock: { ...systemClock, wall: () => this.clock.at },
+      clock: { ...systemClock, wall: () => this.clock.at, now: () => this.clock.at },
       report: (_what, error) => void this.failures.push(error),
     });
     let channels = 0;

@@ -17,6 +17,7 @@ it(
     expect(figures.paid).toBeGreaterThan(5 * seeds);
     expect(figures.given).toBeGreaterThan(5 * seeds);
     expect(figures.refused).toBeGreaterThan(seeds);
+    expect(figures.tallied).toBeGreaterThan(seeds);
   },
 );
 

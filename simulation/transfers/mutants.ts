@@ -9,6 +9,7 @@ export const transferMutants = {
   'an account is shown as another': 'converged',
   'a tab sits apart': 'alone',
   'a rule is not minded': 'ruled',
+  'a leaf is written without its row': 'ledger',
 } as const;
 
 /** One of {@link transferMutants}. */

@@ -4,19 +4,24 @@ import { RejectedError } from '@holdfast/protocol';
 import { type Told, toldOf, type Written } from '../records/checks.ts';
 import type { Device, DeviceOptions } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
-import { Account, ids, Receipt, type Transfer } from './account.ts';
+import { Account, ids, Receipt, storeName, type Transfer } from './account.ts';
 
 /** What a client does to accounts. */
-export type PersonDeed = 'give' | 'paint' | 'repaint';
+export type PersonDeed = 'give' | 'paint' | 'repaint' | 'tally';
 
 /** Somebody with accounts on screen, in a tab or elsewhere. */
 export class Person {
   readonly device: Device;
   readonly #told: (Told & { readonly life: Client })[] = [];
   #handles: readonly RecordHandle<typeof Account>[] = [];
+  /** How often it moved coins and noted that in leaves beside the accounts. */
+  tallied = 0;
+  readonly #isTorn: () => boolean;
   #count = 0;
 
-  constructor(seat: (options: Pick<DeviceOptions, 'onRestart'>) => Device) {
+  /** `isTorn`: whether leaves are written without what they note. */
+  constructor(seat: (options: Pick<DeviceOptions, 'onRestart'>) => Device, isTorn: () => boolean) {
+    this.#isTorn = isTorn;
     this.device = seat({ onRestart: (client) => this.#started(client) });
     this.#started(this.device.client);
   }
@@ -35,6 +40,11 @@ export class Person {
   }
 
   act(does: PersonDeed, dice: Dice): void {
+    if (does === 'tally') {
+      // Whether it is answered or not, all of it is done or nothing.
+      this.#tally(dice).catch(() => undefined);
+      return;
+    }
     try {
       const written = does === 'give' ? this.#give(dice) : this.#paint(does, dice);
       this.#told.push({ ...toldOf(written), life: this.device.client });
@@ -53,6 +63,26 @@ export class Person {
       tx.record(Receipt.ref({ id })).set({ from, to, coins });
     });
     return { opId: group, committed };
+  }
+
+  /** Moves coins and counts them in leaves of the store, all in one, over HTTP. */
+  async #tally(dice: Dice): Promise<void> {
+    const { from, to, coins } = transferOf('', dice);
+    const move = (id: string, by: number): readonly object[] => {
+      const moved = { op: 'mutate', path: `accounts/${id}`, record: 'account', name: 'move' };
+      const counted = { op: 'increment', path: `tally/${id}`, value: by };
+      return this.#isTorn() ? [counted] : [{ ...moved, value: { by } }, counted];
+    };
+    const url = `http://simulated.example/api/stores/${storeName}/transact`;
+    const { status } = await this.device.fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${this.device.token}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ ops: [...move(from, -coins), ...move(to, coins)] }),
+    });
+    if (status === 200) this.tallied += 1;
   }
 
   #paint(does: 'paint' | 'repaint', dice: Dice): Written {

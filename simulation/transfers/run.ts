@@ -39,6 +39,7 @@ export type TransferFigures = {
   readonly paid: number;
   readonly given: number;
   readonly refused: number;
+  readonly tallied: number;
   /** How often a rule took its time, failed, or never answered. */
   readonly asked: number;
 };
@@ -57,7 +58,7 @@ type Seated = { readonly person: Person; readonly tab: BrowserTab | null };
  * server, all at the same accounts.
  */
 export class TransferWorlds extends Worlds<Deed, TransferMutant> {
-  figures: TransferFigures = { transfers: 0, paid: 0, given: 0, refused: 0, asked: 0 };
+  figures: TransferFigures = { transfers: 0, paid: 0, given: 0, refused: 0, tallied: 0, asked: 0 };
   readonly #attach: (world: World) => void;
   readonly #accounts: WeakMap<Server, ServerRecord<typeof Account>>;
   #seated: readonly Seated[] = [];
@@ -85,6 +86,7 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
         },
         deeds: weighed<Deed>({
           give: 14,
+          tally: 8,
           paint: 4,
           repaint: 3,
           pay: 14,
@@ -114,14 +116,15 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
     });
     const browser = browserOf(world, () => this.#isCalm);
     const options = { records: records([Account, Receipt]) };
+    const isTorn = (): boolean => this.spoils('a leaf is written without its row');
     const tabs = tabNames.map((name, at) => {
       const isApart = at === 1 && this.spoils('a tab sits apart');
       const tab = new BrowserTab(name, browser, { ...options, isApart });
-      return { tab, person: new Person(tab.take) };
+      return { tab, person: new Person(tab.take, isTorn) };
     });
     const solos = soloNames.map((name) => ({
       tab: null,
-      person: new Person((more) => world.device(name, { ...options, ...more })),
+      person: new Person((more) => world.device(name, { ...options, ...more }), isTorn),
     }));
     this.#seated = [...tabs, ...solos];
     await this.#till.open();
@@ -222,6 +225,7 @@ export class TransferWorlds extends Worlds<Deed, TransferMutant> {
       paid: this.figures.paid + paid,
       given: this.figures.given + given,
       refused: this.figures.refused + refused,
+      tallied: this.#seated.reduce((sum, { person }) => sum + person.tallied, this.figures.tallied),
       asked: this.figures.asked,
     };
   }
@@ -271,7 +275,8 @@ function wrongIn(state: Tree): string | null {
   for (const id of ids) {
     const account = state.read(asPath(`accounts/${id}`))?.value;
     if (!isObject(account)) continue;
-    let right = coinsAtFirst;
+    // What was moved together with leaves beside the accounts is noted there.
+    let right = coinsAtFirst + Number(state.read(asPath(`tally/${id}`))?.value ?? 0);
     for (const { from, to, coins } of receipts) {
       if (from === id) right -= coins;
       if (to === id) right += coins;

@@ -6,11 +6,11 @@
 // with --collections (of which nothing is hidden with --collections --open), of tabs with both views and queries with
 // --browsers, of presence with --presence, of deploys of another major of records with --deploys, of transfers by
 // servers and clients at once with --transfers, of several accounts at one machine with --accounts, of rights that come
-// and go with --rights, of locks whose holders lose theirs with --locks, of what operators do to stores with --operators,
-// of tabs that share what they keep with --tabs, and of the one that leads, which ends, with --takeovers. With --narrow
-// little may wait for who reads slowly. With --deflate messages of hosts are compressed; with --tabs edits, guards and
-// accounts are those of tabs. Worlds that do one thing over and over: --authorities, --windows, --counts, --denials,
-// --packs.
+// and go with --rights, of locks whose holders lose theirs with --locks, of two at one server and each alone with --twins,
+// of what operators do to stores with --operators, of tabs that share what they keep with --tabs, and of the one that
+// leads, which ends, with --takeovers. With --narrow little may wait for who reads slowly. With --deflate messages of
+// hosts are compressed; with --tabs edits, guards and accounts are those of tabs. Worlds that do one thing over and over:
+// --authorities, --windows, --counts, --denials, --packs.
 // npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
@@ -38,6 +38,7 @@ import { type Failure, failureText } from './src/simulate.ts';
 import { runTabs } from './tabs/run.ts';
 import { runTakeovers } from './tabs/takeover.ts';
 import { runTransfers } from './transfers/run.ts';
+import { runTwins } from './twins/run.ts';
 import { runUploads } from './uploads/run.ts';
 import { runUpgrades } from './upgrades/run.ts';
 import { runViews } from './views/run.ts';
@@ -76,6 +77,7 @@ const { values } = parseArgs({
     rights: flag,
     operators: flag,
     locks: flag,
+    twins: flag,
     authorities: flag,
     windows: flag,
     counts: flag,
@@ -117,6 +119,7 @@ const kinds = [
   'rights',
   'operators',
   'locks',
+  'twins',
   'authorities',
   'windows',
   'counts',
@@ -166,6 +169,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   rights: () => runRights(seeds),
   operators: () => runOperators(seeds, { storage: values.sqlite ? 'sqlite' : 'memory' }),
   locks: () => runLocks(seeds),
+  twins: () => runTwins(seeds),
   authorities: () => runAuthorities(seeds),
   windows: () => runWindows(seeds),
   counts: () => runCounts(seeds),

@@ -1,0 +1,227 @@
+import { record } from '@holdfast/protocol';
+import { type Principal, scopes } from '@holdfast/server';
+import { z } from 'zod';
+import { Spoiling } from '../spoiling.ts';
+import { Dice } from '../src/dice.ts';
+import { type Failure, playSeed, type Seeds, type Simulation } from '../src/simulate.ts';
+import { type Run, tried } from '../src/trial.ts';
+import type { World } from '../src/world.ts';
+import { type Step, stepsOf, weighed } from '../steps.ts';
+import type { Played } from '../worlds.ts';
+import type { TwinMutant } from './mutants.ts';
+import { Reader, type ReaderDeed, storeName } from './reader.ts';
+
+type Deed = ReaderDeed | 'write';
+
+const names = ['ada', 'bob'] as const;
+type Name = (typeof names)[number];
+/** One after the other: what one brings about is over before the next, and no timer of a client rings just then. */
+const stepMs = 1037;
+const stepsMin = 40;
+const deeds = weighed<Deed>({ write: 10, open: 5, cut: 1, ask: 3 });
+const ids = ['1', '2', '3'] as const;
+const ruleSets: readonly (readonly string[] | null)[] = [
+  null,
+  ['a/**', 'docs/**'],
+  ['docs/1/**', 'docs/2/**', 'b/**'],
+  ['docs/*/title', 'a/*/x'],
+  ['**'],
+];
+
+const Doc = record({
+  name: 'doc',
+  store: storeName,
+  path: 'docs/:id',
+  version: '1.0',
+  schema: z.object({
+    title: z.string(),
+    secret: z.string(),
+    open: z.boolean(),
+    owner: z.string(),
+  }),
+  visibility: {
+    title: () => true,
+    open: () => true,
+    owner: () => true,
+    secret: ({ principal, value }) => value.open || principal.subject === value.owner,
+  },
+});
+
+/** How much went on in worlds of twins. */
+export type TwinFigures = { readonly told: number; readonly answers: number };
+
+/** Two of different rights who read at one server, and each of them alone at another: nobody is told otherwise. */
+export class TwinWorlds {
+  figures: TwinFigures = { told: 0, answers: 0 };
+  readonly #spoiling: Spoiling<TwinMutant>;
+
+  constructor(mutant: TwinMutant | null = null) {
+    this.#spoiling = new Spoiling(mutant, { most: 3 });
+  }
+
+  async play({
+    from,
+    count: worlds,
+    shrinks = true,
+    progress,
+  }: Seeds): Promise<Played<TwinFigures>> {
+    for (let seed = from; seed < from + worlds; seed++) {
+      const dice = new Dice(seed ^ 0x57e95);
+      const count = stepsMin + dice.below(stepsMin);
+      const some = stepsOf(dice, { count, lengthMs: count * stepMs, deeds, people: names.length });
+      const script = some.map(({ does, who, roll }, at) => ({
+        does,
+        who,
+        roll,
+        at: (at + 1) * stepMs,
+      }));
+      const play = (fewer: readonly Step<Deed>[]): Promise<Run> => this.#compare(seed, fewer);
+      // oxlint-disable-next-line no-await-in-loop -- one world at a time
+      const { items, run, trace } = await tried(script, play, { shrinks });
+      const { problems, transcript } = run;
+      const failure: Failure = { seed, problems, faults: [], steps: items, transcript };
+      if (problems.length > 0) return { failure, figures: this.figures };
+      progress?.(seed - from + 1, trace);
+    }
+    return { failure: null, figures: this.figures };
+  }
+
+  async #compare(seed: number, script: readonly Step<Deed>[]): Promise<Run> {
+    this.#spoiling.begin(new Dice(seed));
+    const both = await this.#played(seed, script, names);
+    const problems = [...both.run.problems];
+    for (const name of names) {
+      // oxlint-disable-next-line no-await-in-loop -- one world at a time
+      const alone = await this.#played(seed, script, [name]);
+      problems.push(...alone.run.problems, ...this.#differences(both, alone, name));
+    }
+    return { ...both.run, problems };
+  }
+
+  #differences(both: Site, alone: Site, name: Name): readonly string[] {
+    const [joint, own] = [both.readers.get(name), alone.readers.get(name)];
+    if (joint === undefined || own === undefined) return [];
+    const { told, answers } = this.#spoilt(joint, both.readers);
+    this.figures = {
+      told: this.figures.told + told.length,
+      answers: this.figures.answers + answers.length,
+    };
+    return [
+      ...missing(told, own.told).map((each) => `more: ${name} is told ${each}, and not alone`),
+      ...missing(own.told, told).map((each) => `less: ${name} is told ${each} only alone`),
+      ...missing(answers, own.answers).map((each) => `answered: ${name} is answered ${each}`),
+    ];
+  }
+
+  #spoilt(reader: Reader, all: ReadonlyMap<Name, Reader>): Pick<Reader, 'told' | 'answers'> {
+    const { told, answers } = reader;
+    const others = [...all.values()].flatMap((each) => (each === reader ? [] : each.told));
+    const isFor = (each: string): boolean => !told.includes(each);
+    return {
+      told: [
+        ...(this.#takes('one is not told, as the other may not be') ? told.slice(1) : told),
+        ...(this.#takes('one is told of what is for the other') ? others.filter(isFor) : []),
+      ],
+      answers: this.#takes('one is answered as the other')
+        ? answers.map((each) => each.replace(/\d/g, '0'))
+        : answers,
+    };
+  }
+
+  #takes(mutant: TwinMutant): boolean {
+    return this.#spoiling.mutant === mutant;
+  }
+
+  async #played(seed: number, script: readonly Step<Deed>[], who: readonly Name[]): Promise<Site> {
+    const readers = new Map<Name, Reader>();
+    const run = await playSeed(simulationOf(seed, script, { who, readers }), seed);
+    return { run, readers };
+  }
+}
+
+type Site = { readonly run: Run; readonly readers: ReadonlyMap<Name, Reader> };
+
+function simulationOf(
+  seed: number,
+  script: readonly Step<Deed>[],
+  { who, readers }: { readonly who: readonly Name[]; readonly readers: Map<Name, Reader> },
+): Simulation<Step<Deed>> {
+  const dice = new Dice(seed);
+  const rights = names.map((name) => [name, dice.pick(ruleSets)] as const);
+  return {
+    stores: [storeName],
+    prepare: (server) => void server.record(Doc),
+    server: {
+      authenticate: async ({ token }) => {
+        const name = token?.replace(/\.\d+$/, '') ?? '';
+        const [, rules = null] = rights.find(([each]) => each === name) ?? [];
+        return principalOf(name, rules);
+      },
+    },
+    script: {
+      steps: () => script,
+      perform: (world, { does, who: at, roll }) => {
+        const name = names[at];
+        if (does === 'write') write(world, new Dice(roll));
+        else if (name !== undefined) readers.get(name)?.act(does, new Dice(roll));
+      },
+    },
+    program: async (world) => {
+      void world.device('owner', { durable: false }).store(storeName);
+      for (const name of who) readers.set(name, new Reader(world, name));
+      await world.sleep((script.at(-1)?.at ?? 0) + 2 * stepMs);
+    },
+  };
+}
+
+function principalOf(subject: string, rules: readonly string[] | null): Principal {
+  const isOwner = subject === 'owner';
+  return {
+    subject,
+    orgs: ['acme'],
+    scopes: new Set(scopes.filter((scope) => isOwner || scope !== 'admin')),
+    storeAccess: { mode: 'all' },
+    expiresAt: null,
+    tokenId: null,
+    ...(rules !== null && {
+      pathRules: rules.map((pattern) => ({ pattern, allow: ['read'] as const })),
+    }),
+  };
+}
+
+function write(world: World, dice: Dice): void {
+  const store = world.device('owner').store(storeName);
+  const [kind, id, text] = [dice.below(8), dice.pick(ids), `v${dice.below(1000)}`];
+  if (kind < 3) {
+    const [open, owner] = [dice.chance(0.5), dice.pick([...names])];
+    store.put(`docs/${id}`, { title: text, secret: `s${text}`, open, owner });
+  } else if (kind === 3) store.merge(`docs/${id}`, { open: dice.chance(0.5) });
+  else if (kind === 4) store.delete(dice.pick([`docs/${id}`, 'a', `a/${id}`, 'b']));
+  else if (kind === 5) store.put('a', { [id]: { x: text, y: text } });
+  else {
+    store.transact((tx) => {
+      tx.put(`a/${id}/x`, text);
+      tx.put(`b/${id}`, text);
+      tx.put(`a/${id}/y`, text);
+    });
+  }
+}
+
+/** What is in one list more often than in another. */
+function missing(these: readonly string[], those: readonly string[]): readonly string[] {
+  const left = new Map<string, number>();
+  for (const each of those) left.set(each, (left.get(each) ?? 0) + 1);
+  return these.filter((each) => {
+    const count = left.get(each) ?? 0;
+    left.set(each, count - 1);
+    return count <= 0;
+  });
+}
+
+/** Plays the worlds of some seeds; stops at the first in which somebody is told otherwise. */
+export function runTwins(
+  seeds: Seeds,
+  mutant: TwinMutant | null = null,
+): Promise<Played<TwinFigures>> {
+  return new TwinWorlds(mutant).play(seeds);
+}

@@ -346,6 +346,8 @@ export class Mount implements Speaker, CallPorts, ParamsPorts, Mounted {
 
   /** Nothing that was asked of it is answered. */
   #stop(state: 'failed' | 'unmounted', error: HoldfastError): void {
+    // Also for an upload of it, whose channel ends after it.
+    this.isLive = false;
     this.env.clearTimeout(this.#late);
     if (state === 'failed') this.#error = error;
     this.#become(state);

@@ -173,9 +173,9 @@ export class Uplink {
     ended: AbortSignal,
   ): Promise<void> {
     let token = '';
-    const closed = (code: number): void => {
+    const closed = (code: number, isFinal = false): void => {
       if (code === tokenInvalid && token !== '') this.#refused = token;
-      this.#step({ type: 'closed', link, code });
+      this.#step({ type: 'closed', link, code, isFinal });
     };
     try {
       const { params } = this.#settings;
@@ -206,7 +206,7 @@ export class Uplink {
       this.#settings.report(error);
       // What was refused stays refused where the source has nothing else.
       const isFinal = this.#refused !== undefined && token === '' && !isWeather(error);
-      closed(isFinal ? tokenInvalid : lost);
+      closed(isFinal ? tokenInvalid : lost, isFinal);
     }
   }
 

@@ -151,6 +151,49 @@ test('C18 a token source that has nothing for a token that was refused is told o
   await at.client.close();
 });
 
+test('C18 a token source that says after minutes that there is no other token, as where nobody signs in, is not asked once more', async () => {
+  let cancel: (() => void) | undefined;
+  let asked = 0;
+  const at = setting({
+    token: (refused) => {
+      asked += 1;
+      if (refused === undefined) return 'old';
+      return new Promise((_, reject) => {
+        cancel = () => reject(new Error('cancelled'));
+      });
+    },
+    env: { random: () => 0 },
+  });
+  await expect.poll(at.count).toBe(1);
+  at.dialed[0]?.events.closed(4001);
+  await at.clock.pass(180_005);
+  cancel?.();
+  await expect.poll(() => connectionOf(at)).toBe('failed');
+  expect([asked, at.dialed.length]).toEqual([2, 1]);
+  await at.client.close();
+});
+
+test('C18 a token that was given before a long time without a network is renewed, as one that was taken is', async () => {
+  const tokens = ['old', 'new', 'newer'];
+  let given = 0;
+  const at = setting({
+    token: (refused) => {
+      if (refused === tokens[given]) given += 1;
+      return tokens[given] ?? '';
+    },
+    env: { random: () => 0 },
+  });
+  await expect.poll(at.count).toBe(1);
+  at.dialed[0]?.events.closed(4001);
+  await expect.poll(at.count).toBe(2);
+  at.dialed[1]?.events.closed(1006);
+  await at.clock.pass(60_005);
+  at.dialed.at(-1)?.events.closed(4001);
+  const last = (): string | null | undefined => at.dialed.at(-1)?.url.searchParams.get('token');
+  await expect.poll(() => at.count().then(last)).toBe('newer');
+  await at.client.close();
+});
+
 test('C18 where there is another token for one that was refused, and what else is said cannot be had for now, it is tried again', async () => {
   let isDown = false;
   const at = setting({

@@ -16,6 +16,7 @@ import {
   openMs,
   readDirected,
   silenceMs,
+  lifeMs,
 } from './times.ts';
 import { Topics, type TopicView } from './topics.ts';
 import { Turn } from './turn.ts';
@@ -30,7 +31,8 @@ import type { Connection, DialerEffect, DialerInput } from './types.ts';
 //
 // 1. At most one link is open or opening; what an older one says is dropped.
 // 2. Frames are sent over an open link only.
-// 3. The token source is asked for another token once, until a link has lived long with what it gave (stores.md C18).
+// 3. The token source is asked for another token once a minute at most: what is refused sooner than that is refused for
+//    good, what is refused later may have ended meanwhile (stores.md C18).
 // 4. At rest nothing is due.
 
 /** What a dialer is made of: chance, and whether there may be another token than one that is refused. */
@@ -81,7 +83,8 @@ export class Dialer {
   /** The platform says that there is no network, and nothing heard since says otherwise. */
   #offline = false;
   #everOpen = false;
-  #renewed = false;
+  /** When the source was asked for another token. */
+  #renewedAt = -Infinity;
   /** How long the server asked us to stay away after this link. */
   #directedMs: number | null = null;
   #rescheduled = false;
@@ -191,11 +194,11 @@ export class Dialer {
     this.#directedMs = readDirected(retryAfterMs);
   }
 
-  #closed({ link, code }: Weather<'closed'>): void {
+  #closed({ link, code, isFinal = false }: Weather<'closed'>): void {
     const phase = this.#phase;
     if (link !== this.#turn.link || (phase !== 'open' && phase !== 'opening')) return;
     if (phase === 'open') this.#lost(code === grantsChanged);
-    if (code === tokenInvalid) this.#unauthorized();
+    if (code === tokenInvalid) this.#unauthorized(isFinal);
     else this.#retry(code === grantsChanged);
   }
 
@@ -208,7 +211,7 @@ export class Dialer {
 
   #lost(isRegranted = false): void {
     this.#turn.isOpen = false;
-    if (this.#backoff.lived(this.#turn.now - this.#openedAt)) this.#renewed = false;
+    this.#backoff.lived(this.#turn.now - this.#openedAt);
     this.#topics.lost(isRegranted);
   }
 
@@ -222,12 +225,13 @@ export class Dialer {
   }
 
   /** The token is no good: its source is asked once; without another one it ends here (C18). */
-  #unauthorized(): void {
-    if (this.#renewed || !this.#renewable) {
+  #unauthorized(isFinal: boolean): void {
+    const { now } = this.#turn;
+    if (isFinal || now < this.#renewedAt + lifeMs || !this.#renewable) {
       this.#rest(refuse('unauthorized'));
       return;
     }
-    this.#renewed = true;
+    this.#renewedAt = now;
     this.#open();
   }
 
@@ -245,7 +249,7 @@ export class Dialer {
     this.#refusal = refusal;
     this.#backoff.failures = 0;
     this.#everOpen = false;
-    this.#renewed = false;
+    this.#renewedAt = -Infinity;
     this.#directedMs = null;
   }
 

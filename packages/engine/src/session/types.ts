@@ -15,7 +15,13 @@ export type DialerInput = { readonly now: MonotonicMs } & (
   | { readonly type: 'start' }
   | { readonly type: 'stop' }
   | { readonly type: 'opened'; readonly link: number }
-  | { readonly type: 'closed'; readonly link: number; readonly code: number }
+  /** `isFinal`: the source has said that there is no other token. */
+  | {
+      readonly type: 'closed';
+      readonly link: number;
+      readonly code: number;
+      readonly isFinal?: boolean;
+    }
   | { readonly type: 'received'; readonly link: number; readonly frame: Frame | BadFrame }
   | { readonly type: 'tick' }
   /** The platform says the network came or went; `woke`: a frozen page runs again (stores.md C16). */

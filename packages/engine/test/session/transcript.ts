@@ -87,7 +87,12 @@ const dialerInputs: Readers<DialerInput> = {
   offline: () => ({ type: 'offline' }),
   woke: () => ({ type: 'woke' }),
   opened: ([link]) => ({ type: 'opened', link: Number(link) }),
-  closed: ([link, code]) => ({ type: 'closed', link: Number(link), code: Number(code) }),
+  closed: ([link, code, final]) => ({
+    type: 'closed',
+    link: Number(link),
+    code: Number(code),
+    isFinal: final === 'final',
+  }),
   received: ([link, frame]) => ({ type: 'received', link: Number(link), frame: frameOf(frame) }),
   join: joining(undefined),
   // Whoever joins so takes each refusal for final, or none.

@@ -1,5 +1,5 @@
-import { isObject, type RecordDef, type Request } from '@holdfast/protocol';
-import { decodeStored, encodeStored } from '@holdfast/protocol/record';
+import { isObject, type RecordDef, type RecordValue, type Request } from '@holdfast/protocol';
+import { decodeStored, encodeStored, sameValue } from '@holdfast/protocol/record';
 import { isSameMajor, migrate } from '@holdfast/engine/record';
 import type { CacheTerms } from '../cache/port.ts';
 
@@ -68,10 +68,37 @@ function migratedOp<O extends Op>(
   return op;
 }
 
-/** Of the input of a mutation, or of a merge, nobody knows it either. */
+/** Of the input of a mutation nobody knows it either. */
 function migratedWhole<O extends Op>(def: RecordDef, op: O, version: string): O | null {
   if (op.op === 'delete') return op;
   if (op.op !== 'set' && op.op !== 'merge') return null;
-  const migrated = migrate(def, decodeStored(op.value), version);
-  return migrated === 'skew' ? null : { ...op, value: encodeStored(migrated.value) };
+  const value = decodeStored(op.value);
+  const anew = (old: unknown): unknown => {
+    const migrated = migrate(def, old, version);
+    return migrated === 'skew' ? undefined : migrated.value;
+  };
+  const made = op.op === 'merge' && isObject(value) ? patchOf(value, anew) : anew(value);
+  return made === undefined ? null : { ...op, value: encodeStored(made) };
+}
+
+/**
+ * What a patch changes in the form of now. A migration gives whole objects: what it fills in where it finds nothing is nobody's
+ * change, and would be written over what is there. What depends on the patch is found out by other patches.
+ */
+function patchOf(patch: RecordValue, anew: (old: RecordValue) => unknown): unknown {
+  const [made, bare] = [anew(patch), anew({})];
+  if (!isObject(made) || !isObject(bare)) return undefined;
+  const others = Object.entries(patch).map(([field, value]) =>
+    anew({ ...patch, [field]: otherThan(value) }),
+  );
+  const depends = ([field, value]: [string, unknown]): boolean =>
+    Object.hasOwn(patch, field) ||
+    [bare, ...others].some((other) => isObject(other) && !sameValue(other[field], value));
+  return Object.fromEntries(Object.entries(made).filter(depends));
+}
+
+/** Another value of the same kind, which a migration can work with. */
+function otherThan(value: unknown): unknown {
+  if (typeof value === 'boolean') return !value;
+  return typeof value === 'number' ? value + 1 : `${String(value)}.`;
 }

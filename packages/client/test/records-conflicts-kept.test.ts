@@ -1,7 +1,7 @@
 import type { Client, ClientOptions } from '@holdfast/client';
 import { keptIn } from '@holdfast/client/cache';
 import { type RecordConflictError, type RecordHandle, records } from '@holdfast/client/records';
-import { collection, passthrough, record } from '@holdfast/protocol';
+import { asPath, collection, passthrough, record } from '@holdfast/protocol';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { Disk, MapRows } from './cache/map-rows.ts';
@@ -134,6 +134,39 @@ test('a conflict that is resolved leaves no dead letter of its write', async () 
   told[0]?.resolve('theirs');
   expect(letters(client)).toEqual([]);
   expect(post.get()).toEqual({ title: 'theirs' });
+});
+
+test('a conflict whose dead letter is discarded is over: nothing is left to decide about', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  const link = new Valve();
+  const client = page({ link });
+  const post = client.record(Post, { id: '1' });
+  post.retain();
+  await post.ready();
+  link.holdIn();
+  await others.put('posts/1/title', 'theirs').committed;
+  const { opId } = post.patch({ title: 'mine' });
+  link.letIn();
+  await expect.poll(() => told.length).toBe(1);
+  await expect.poll(() => letters(client).length).toBe(1);
+  client.store('acme/app', { scope: [] }).outbox.discard(opId);
+  expect([client.status.get().conflicts, post.state.get().conflicts]).toEqual([0, []]);
+});
+
+test('a conflict of a former life whose dead letter is edited and sent again is over, and cannot be made a second time', async () => {
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.put('posts/1/title', 'theirs').committed;
+  const client = page();
+  await expect.poll(() => told.length).toBe(1);
+  const { outbox } = client.store('acme/app', { scope: [] });
+  const opId = told[0]?.opId ?? '';
+  await outbox.retry(opId, { op: 'set', path: asPath('posts/1/title'), value: 'both' })?.committed;
+  expect(client.status.get().conflicts).toBe(0);
+  expect(told[0]?.resolve('mine')).toBe(undefined);
+  expect([told.length, letters(client)]).toEqual([1, []]);
 });
 
 test('what has met something that this version of a page cannot read waits for one that can', async () => {

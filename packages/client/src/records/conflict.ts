@@ -48,17 +48,27 @@ export function meet(
   { refusal, clash, desk }: { refusal: Refusal; clash: Clash; desk: ConflictDesk },
   resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
 ): RecordConflictError {
+  const { cache, report } = desk.room.settings;
   const settle = keepHere(entry, desk);
   const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
     if (!entry.conflicts.includes(conflict)) return undefined;
     settle();
+    leave?.();
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
     // Nobody has to decide about its letter now.
-    const { cache, report } = desk.room.settings;
     Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
     return resolve(how);
+  });
+  // It may be a letter already, or become one. Who discards that, or sends it again, has decided.
+  const isLetter = (): boolean =>
+    cache?.letters?.list(clash.ref.store).some(({ opId }) => opId === clash.opId) === true;
+  let wasLetter = isLetter();
+  const leave = cache?.letters?.subscribe(clash.ref.store, () => {
+    const was = wasLetter;
+    wasLetter = isLetter();
+    if (was && !wasLetter) conflict.resolve('theirs');
   });
   // What the first of two has met may be heard of later than what the second has.
   const behind = entry.conflicts.findIndex(

@@ -130,6 +130,8 @@ export class KeptClashes {
       theirs,
     } as const;
     meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
+      // Sent again as it was, it may meet something again.
+      this.#told.delete(opId);
       if (how === 'theirs') return undefined;
       // Where nothing is left to make it on top of, mine is all of it.
       const again = isGone && patch !== null ? { set: mine } : write;

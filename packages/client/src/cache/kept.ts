@@ -206,8 +206,10 @@ class KeptCache implements Cache {
   ): Promise<'stored' | 'fenced'> {
     const { place, hand, own, shelf } = of;
     const nothing = { head: headText(emptyHead), clears: true, rows: [] };
-    const written = await this.#write({ place, hand, committed: nothing, own });
+    // What goes makes room once that is stored: in one transaction with what comes, Chromium has none for it.
+    await this.#write({ place, hand, committed: nothing, own: [] });
     shelf.isLean = true;
+    const written = await this.#write({ place, hand, committed: null, own });
     this.#terms.report(cacheFault('full', { cause, kept: true }));
     return written;
   }

@@ -10,7 +10,7 @@ export const parts = ['a/**', 'a/*/x', 'a/1/**', 'b/**', 'docs/**', 'docs/1/**',
 const openMax = 3;
 
 /** What somebody does who reads. */
-export type ReaderDeed = 'open' | 'cut' | 'ask';
+export type ReaderDeed = 'open' | 'ask';
 
 /** Somebody who holds parts of a store, and asks over HTTP; all that it was told is written down. */
 export class Reader {
@@ -28,8 +28,7 @@ export class Reader {
   }
 
   act(does: ReaderDeed, dice: Dice): void {
-    if (does === 'cut') this.device.cut();
-    else if (does === 'ask') void this.#ask(dice.pick(parts));
+    if (does === 'ask') void this.#ask(dice.pick(parts));
     else this.#turn(dice);
   }
 

@@ -18,7 +18,7 @@ type Name = (typeof names)[number];
 /** One after the other: what one brings about is over before the next, and no timer of a client rings just then. */
 const stepMs = 1037;
 const stepsMin = 40;
-const deeds = weighed<Deed>({ write: 10, open: 5, cut: 1, ask: 3 });
+const deeds = weighed<Deed>({ write: 10, open: 5, ask: 3 });
 const ids = ['1', '2', '3'] as const;
 const ruleSets: readonly (readonly string[] | null)[] = [
   null,

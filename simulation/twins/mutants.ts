@@ -2,6 +2,7 @@
 export const twinMutants = {
   'one is told of what is for the other': 'more',
   'one is not told, as the other may not be': 'less',
+  'one is not shown what the other may not see': 'shown',
   'one is answered as the other': 'answered',
 } as const;
 

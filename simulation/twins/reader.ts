@@ -9,17 +9,22 @@ export const storeName = 'acme/app';
 export const parts = ['a/**', 'a/*/x', 'a/1/**', 'b/**', 'docs/**', 'docs/1/**', 'docs/*/secret'];
 const openMax = 3;
 
+type Opened = { readonly part: string; readonly store: Store };
+type Row = readonly unknown[];
+
 /** What somebody does who reads. */
-export type ReaderDeed = 'open' | 'ask';
+export type ReaderDeed = 'open' | 'cut' | 'ask';
 
 /** Somebody who holds parts of a store, and asks over HTTP; all that it was told is written down. */
 export class Reader {
   readonly device: Device;
   /** Each op, and each leaf, that came over the connection. */
   readonly told: string[] = [];
+  /** The values that these tell of, each at its leaf: the same whether the log tells them or the state. */
+  readonly facts: Set<string> = new Set<string>();
   /** What was asked over HTTP, and what came of it. */
   readonly answers: string[] = [];
-  #open: readonly Store[] = [];
+  #open: readonly Opened[] = [];
 
   constructor(world: World, name: string) {
     const wrap = (link: Link): Link => this.#overheard(link);
@@ -28,7 +33,8 @@ export class Reader {
   }
 
   act(does: ReaderDeed, dice: Dice): void {
-    if (does === 'ask') void this.#ask(dice.pick(parts));
+    if (does === 'cut') this.device.cut();
+    else if (does === 'ask') void this.#ask(dice.pick(parts));
     else this.#turn(dice);
   }
 
@@ -36,13 +42,22 @@ export class Reader {
     const part = dice.pick(parts);
     const [first, ...rest] = this.#open;
     if (this.#open.length >= openMax) {
-      first?.close();
+      first?.store.close();
       this.#open = rest;
     }
     const store = this.device.client.store(storeName, { scope: [part] });
     // What may not be read is refused, here as alone.
     store.ready.catch(() => undefined);
-    this.#open = [...this.#open, store];
+    this.#open = [...this.#open, { part, store }];
+  }
+
+  /** All that is shown of each part that it has open. */
+  get shown(): readonly string[] {
+    return this.#open.flatMap(({ part, store }) =>
+      store
+        .entries(part, { limit: 1000 })
+        .items.map(({ path, value }) => `${part}: ${path} ${textOf(value)}`),
+    );
   }
 
   async #ask(pattern: string): Promise<void> {
@@ -53,6 +68,11 @@ export class Reader {
     this.answers.push(`${pattern} ${answer.status} ${text}`);
   }
 
+  #hear(rows: readonly Row[]): void {
+    this.told.push(...rows.map(textOf));
+    for (const fact of rows.flatMap(factsOf)) this.facts.add(fact);
+  }
+
   #overheard(link: Link): Link {
     return {
       open: (url, events) =>
@@ -60,7 +80,7 @@ export class Reader {
           ...events,
           received: (data) => {
             const frame = readFrame(jsonCodec.decode(data));
-            if (!isBadFrame(frame)) this.told.push(...rowsOf(frame.payload));
+            if (!isBadFrame(frame)) this.#hear(rowsOf(frame.payload));
             events.received(data);
           },
         }),
@@ -69,11 +89,22 @@ export class Reader {
 }
 
 /** The rows of a message: its ops, and its leaves. */
-function rowsOf(value: unknown): readonly string[] {
+function rowsOf(value: unknown): readonly Row[] {
   if (Array.isArray(value)) {
     // When a part is let go of is nobody's concern here, nor which it is held with meanwhile.
     if (value.every((each) => typeof each === 'string')) return [];
-    return typeof value[0] === 'object' ? value.flatMap(rowsOf) : [textOf(value)];
+    return typeof value[0] === 'object' ? value.flatMap(rowsOf) : [value];
   }
   return isObject(value) ? Object.values(value).flatMap(rowsOf) : [];
+}
+
+/** An op begins with its seq, and a leaf with its path. */
+function factsOf([first, second, path, value]: Row): readonly string[] {
+  if (typeof first !== 'number') return leavesOf(first, second);
+  return second === 'delete' ? [] : leavesOf(path, value);
+}
+
+function leavesOf(path: unknown, value: unknown): readonly string[] {
+  if (!isObject(value)) return [`${String(path)} ${textOf(value)}`];
+  return Object.entries(value).flatMap(([name, each]) => leavesOf(`${String(path)}/${name}`, each));
 }

@@ -18,7 +18,9 @@ type Name = (typeof names)[number];
 /** One after the other: what one brings about is over before the next, and no timer of a client rings just then. */
 const stepMs = 1037;
 const stepsMin = 40;
-const deeds = weighed<Deed>({ write: 10, open: 5, ask: 3 });
+const deeds = weighed<Deed>({ write: 10, open: 5, ask: 3, cut: 0 });
+/** Those of every other seed. */
+const deedsAndCuts = weighed<Deed>({ write: 10, open: 5, ask: 3, cut: 2 });
 const ids = ['1', '2', '3'] as const;
 const ruleSets: readonly (readonly string[] | null)[] = [
   null,
@@ -68,7 +70,8 @@ export class TwinWorlds {
     for (let seed = from; seed < from + worlds; seed++) {
       const dice = new Dice(seed ^ 0x57e95);
       const count = stepsMin + dice.below(stepsMin);
-      const some = stepsOf(dice, { count, lengthMs: count * stepMs, deeds, people: names.length });
+      const terms = { count, lengthMs: count * stepMs, people: names.length };
+      const some = stepsOf(dice, { ...terms, deeds: seed % 2 === 0 ? deedsAndCuts : deeds });
       const script = some.map(({ does, who, roll }, at) => ({
         does,
         who,
@@ -88,40 +91,58 @@ export class TwinWorlds {
 
   async #compare(seed: number, script: readonly Step<Deed>[]): Promise<Run> {
     this.#spoiling.begin(new Dice(seed));
+    const uncut = script.filter(({ does }) => does !== 'cut');
+    const isCut = uncut.length < script.length;
     const both = await this.#played(seed, script, names);
     const problems = [...both.run.problems];
     for (const name of names) {
       // oxlint-disable-next-line no-await-in-loop -- one world at a time
-      const alone = await this.#played(seed, script, [name]);
-      problems.push(...alone.run.problems, ...this.#differences(both, alone, name));
+      const alone = await this.#played(seed, uncut, [name]);
+      problems.push(...alone.run.problems, ...this.#differences(both, alone, { name, isCut }));
     }
     return { ...both.run, problems };
   }
 
-  #differences(both: Site, alone: Site, name: Name): readonly string[] {
-    const [joint, own] = [both.readers.get(name), alone.readers.get(name)];
-    if (joint === undefined || own === undefined) return [];
-    const { told, answers } = this.#spoilt(joint, both.readers);
+  /**
+   * When somebody whose connection was cut comes back is chance, and so is whether they are told by the log or by the state,
+   * and how often: they are told no value that is not told to one who is there all the time, and are shown the same.
+   */
+  #differences(
+    both: Site,
+    alone: Site,
+    { name, isCut }: { readonly name: Name; readonly isCut: boolean },
+  ): readonly string[] {
+    const own = alone.heard.get(name);
+    if (own === undefined) return [];
+    const { told, facts, shown, answers } = this.#spoilt(both, name);
     this.figures = {
       told: this.figures.told + told.length,
       answers: this.figures.answers + answers.length,
     };
+    const more = isCut ? missing(facts, own.facts) : missing(told, own.told);
+    const less = isCut ? [] : missing(own.told, told);
     return [
-      ...missing(told, own.told).map((each) => `more: ${name} is told ${each}, and not alone`),
-      ...missing(own.told, told).map((each) => `less: ${name} is told ${each} only alone`),
+      ...more.map((each) => `more: ${name} is told ${each}, and not alone`),
+      ...less.map((each) => `less: ${name} is told ${each} only alone`),
+      ...missing(shown, own.shown).map((each) => `shown: ${name} sees ${each}, and not alone`),
+      ...missing(own.shown, shown).map((each) => `shown: ${name} sees ${each} only alone`),
       ...missing(answers, own.answers).map((each) => `answered: ${name} is answered ${each}`),
     ];
   }
 
-  #spoilt(reader: Reader, all: ReadonlyMap<Name, Reader>): Pick<Reader, 'told' | 'answers'> {
-    const { told, answers } = reader;
-    const others = [...all.values()].flatMap((each) => (each === reader ? [] : each.told));
-    const isFor = (each: string): boolean => !told.includes(each);
+  #spoilt({ heard }: Site, name: Name): Heard {
+    const { told, facts, shown, answers } = heard.get(name) ?? nothing;
+    const others = [...heard].flatMap(([each, its]) => (each === name ? [] : [its]));
+    const isMore = this.#takes('one is told of what is for the other');
+    const also = (what: 'told' | 'facts', own: readonly string[]): readonly string[] =>
+      isMore ? others.flatMap((its) => its[what].filter((each) => !own.includes(each))) : [];
     return {
       told: [
         ...(this.#takes('one is not told, as the other may not be') ? told.slice(1) : told),
-        ...(this.#takes('one is told of what is for the other') ? others.filter(isFor) : []),
+        ...also('told', told),
       ],
+      facts: [...facts, ...also('facts', facts)],
+      shown: this.#takes('one is not shown what the other may not see') ? shown.slice(1) : shown,
       answers: this.#takes('one is answered as the other')
         ? answers.map((each) => each.replace(/\d/g, '0'))
         : answers,
@@ -134,12 +155,35 @@ export class TwinWorlds {
 
   async #played(seed: number, script: readonly Step<Deed>[], who: readonly Name[]): Promise<Site> {
     const readers = new Map<Name, Reader>();
-    const run = await playSeed(simulationOf(seed, script, { who, readers }), seed);
-    return { run, readers };
+    const heard = new Map<Name, Heard>();
+    const run = await playSeed(
+      {
+        ...simulationOf(seed, script, { who, readers }),
+        check: () => {
+          for (const [name, reader] of readers) heard.set(name, heardBy(reader));
+        },
+      },
+      seed,
+    );
+    return { run, heard };
   }
 }
 
-type Site = { readonly run: Run; readonly readers: ReadonlyMap<Name, Reader> };
+/** What somebody was told, and what they are shown when the weather has cleared. */
+type Heard = {
+  readonly told: readonly string[];
+  readonly facts: readonly string[];
+  readonly shown: readonly string[];
+  readonly answers: readonly string[];
+};
+
+type Site = { readonly run: Run; readonly heard: ReadonlyMap<Name, Heard> };
+
+const nothing: Heard = { told: [], facts: [], shown: [], answers: [] };
+
+function heardBy({ told, facts, shown, answers }: Reader): Heard {
+  return { told: [...told], facts: [...facts], shown, answers };
+}
 
 function simulationOf(
   seed: number,

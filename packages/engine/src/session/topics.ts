@@ -53,8 +53,8 @@ export class Topics {
   readonly #topics = new Map<string, Topic>();
   /** Pushes by their refs, oldest first. */
   readonly #unanswered = new Map<string, Unanswered>();
-  /** Leaves that the server has yet to answer, by their refs: until then it counts them. */
-  readonly #leaves = new Set<string>();
+  /** Leaves that the server has yet to answer, by their refs, and by when it has: until then it counts them. */
+  readonly #leaves = new Map<string, MonotonicMs>();
 
   constructor(turn: Turn) {
     this.#turn = turn;
@@ -97,7 +97,7 @@ export class Topics {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;
     const ref = this.#sendLeave(topic, leave);
-    if (ref !== undefined) this.#leaves.add(ref);
+    if (ref !== undefined) this.#leaves.set(ref, this.#turn.now + replyMs);
     this.#forgetPushes(topic);
     this.#topics.delete(name);
   }
@@ -224,7 +224,8 @@ export class Topics {
   #mayFindRoom(topic: Topic, { code }: Refusal): boolean {
     const isSecond = topic.isCrowdedOut;
     topic.isCrowdedOut = code === 'too many channels joined';
-    return topic.isCrowdedOut && (!isSecond || this.#leaves.size > 0);
+    const leftBy = [...this.#leaves.values()].at(-1) ?? 0;
+    return topic.isCrowdedOut && (!isSecond || leftBy > this.#turn.now);
   }
 
   /** One topic less: of those of its kind that had no room it is the turn of the first. */

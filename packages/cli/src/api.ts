@@ -2,6 +2,7 @@ import { isObject, isReason, refusals } from '@holdfast/protocol';
 import { type Endpoint, tooLong, unreachable } from './endpoint.ts';
 import { outcomeOf } from './exit-codes.ts';
 import { Failure, hintForAnswer } from './failure.ts';
+import { patiently } from './patience.ts';
 
 /** The fields of an answer. */
 export type Answer = { readonly [field: string]: unknown };
@@ -17,8 +18,15 @@ type Call = {
   readonly body?: object;
 };
 
-/** Asks the HTTP API of a server (stores.md §15); anything but success that says what it must is a {@link Failure}. */
+/**
+ * Asks the HTTP API of a server (stores.md §15); anything but success that says what it must is a {@link Failure}. What the
+ * server does later is waited for.
+ */
 export async function callApi(endpoint: Endpoint, path: string, call: Call): Promise<Answer> {
+  return patiently(endpoint, () => askOnce(endpoint, path, call));
+}
+
+async function askOnce(endpoint: Endpoint, path: string, call: Call): Promise<Answer> {
   const { method = 'GET', body, says } = call;
   const response = await send(endpoint, path, {
     method,

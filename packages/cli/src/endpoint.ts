@@ -1,4 +1,5 @@
 import { Failure, misuse } from './failure.ts';
+import { Output } from './output.ts';
 import type { Terminal } from './terminal.ts';
 import { readDuration } from './values.ts';
 
@@ -28,12 +29,15 @@ export type Endpoint = {
   readonly url: string;
   readonly token: string;
   readonly timeoutMs: number;
+  /** Where it is told that the server is waited for. */
+  readonly output: Output;
 };
 
 type ConnectionArgs = {
   readonly url: string | undefined;
   readonly token: string | undefined;
   readonly timeout: string;
+  readonly json?: boolean;
 };
 
 /** A longer wait, which says for good, the platform takes for none at all. */
@@ -44,7 +48,8 @@ export const tooLong = 'it took too long';
 const loopback = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** The endpoint that options and environment name, options first. */
-export function endpointOf(args: ConnectionArgs, { env }: Terminal): Endpoint {
+export function endpointOf(args: ConnectionArgs, terminal: Terminal): Endpoint {
+  const { env } = terminal;
   const url = readUrl(args.url ?? nonEmpty(env['HOLDFAST_URL']) ?? defaultUrl);
   const token = args.token ?? nonEmpty(env['HOLDFAST_TOKEN']) ?? defaultToken(url);
   if (token === null) {
@@ -54,6 +59,7 @@ export function endpointOf(args: ConnectionArgs, { env }: Terminal): Endpoint {
     url: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
     token,
     timeoutMs: Math.min(readDuration(args.timeout, '--timeout'), timeoutMsMax),
+    output: new Output(terminal, { json: args.json === true }),
   };
 }
 

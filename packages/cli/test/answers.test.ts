@@ -174,3 +174,45 @@ test('an import that is refused as a whole is told as refused, not as done', asy
     });
   }
 });
+
+test('what a server does later is waited for, and that is said: a script of every night goes on by itself', async () => {
+  const later = '{"error":"rate_limited","retry_after_ms":0}';
+  const answers = {
+    diff: '{"changes":[]}',
+    rollback: '{"store_seq":3,"ops_written":0}',
+    export: '{"_header":true,"entry_count":0}\n',
+  };
+  for (const args of [
+    ['diff', 'demo/main', '1'],
+    ['rollback', 'demo/main', '1', '--all'],
+    ['export', 'demo/main', '-'],
+  ] as const) {
+    let asked = 0;
+    const type = args[0] === 'export' ? { 'content-type': 'application/x-ndjson' } : json;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const url = await answering((response) => {
+      asked += 1;
+      if (asked < 3) response.writeHead(429, json).end(later);
+      else response.writeHead(200, type).end(answers[args[0]]);
+    });
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    const { code, stderr } = await onTerminal([...args, '--url', url, '--token', 'x', '--json']);
+    const told = linesOf(stderr).filter((line) => !('progress' in line));
+    const waited = { waiting_ms: 0, code: 'rate_limited' };
+    expect({ code, told, asked }).toEqual({
+      code: 0,
+      told: [waited, waited],
+      asked: 3,
+    });
+  }
+});
+
+test('what a server does in a day is not waited for', async () => {
+  const url = await answering((response) =>
+    response.writeHead(429, json).end('{"error":"rate_limited","retry_after_ms":86400000}'),
+  );
+  expect(await run(url, ['diff', 'demo/main', '1'])).toMatchObject({
+    code: 7,
+    error: { code: 'rate_limited', details: { retry_after_ms: 86_400_000 } },
+  });
+});

@@ -7,6 +7,7 @@ import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, type Endpoint, endpointOf } from '../endpoint.ts';
 import { interruptible } from '../interrupt.ts';
 import { counted, printable } from '../output.ts';
+import { patiently } from '../patience.ts';
 import { placeAt } from '../place.ts';
 import { bytes, Progress } from '../progress.ts';
 import { Silence } from '../silence.ts';
@@ -51,7 +52,8 @@ export const command: Command = defineCommand({
     await interruptible(`${left} Run it again: it begins anew.`, async (signal) => {
       const url = `/api/stores/${name}/export?format=${encodeURIComponent(args.format)}`;
       const accept = types.get(args.format);
-      const pieces = piecesOf(await answered(endpoint, url, { signal, accept }), endpoint);
+      const ask = (): Promise<Response> => answered(endpoint, url, { signal, accept });
+      const pieces = piecesOf(await patiently(endpoint, ask, signal), endpoint);
       const source = Readable.from(isLines ? tally.through(pieces) : pieces);
       if (args.file === '-') await pipeline(source, process.stdout, { end: false, signal });
       else await save(source, args.file, signal);

@@ -124,19 +124,14 @@ export class Look implements Looker {
   }
 
   /**
-   * Others look meanwhile, and what was looked at is owed: whoever is given it takes it as they like. {@link wait} or
-   * {@link resume} goes on with it.
+   * Others look meanwhile, and what was looked at is owed: whoever is given it takes it as they like. {@link back} goes
+   * on with it.
    */
   leave(): void {
     this.pause();
     this.#isLong ||= this.#spentMs > FREE_MS;
     if (this.#entered === null && (!this.#isLong || this.#pace.burstMs === Infinity)) return;
     this.#pay();
-  }
-
-  /** Goes on after {@link leave}; who is given it already is not turned away. */
-  resume(): void {
-    this.#start();
   }
 
   /** Goes on after {@link leave} when it is let in once more, if it has taken long. */

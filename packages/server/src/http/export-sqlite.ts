@@ -65,8 +65,6 @@ async function* read(file: string): AsyncGenerator<Uint8Array> {
 
 /** Slice by slice, so that others have their turns in between. */
 async function write(file: string, exported: Exported): Promise<void> {
-  const { look } = exported;
-  look.resume();
   const database = new DatabaseSync(file);
   try {
     // Nobody needs the file if the process ends before it is whole.
@@ -87,11 +85,10 @@ async function write(file: string, exported: Exported): Promise<void> {
         add.run(entry.path, JSON.stringify(entry.value), entry.type, entry.revision);
         rows += 1;
       }
-      if (entry === null || rows % SLICE_ROWS === 0) await look.wait(turn());
+      if (entry === null || rows % SLICE_ROWS === 0) await turn();
     }
     database.exec('COMMIT');
   } finally {
     database.close();
-    look.leave();
   }
 }

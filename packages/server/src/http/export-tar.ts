@@ -41,15 +41,12 @@ async function* archive(
 /** What the entries name, each once. */
 async function contentsOf(exported: Exported): Promise<readonly FileContent[]> {
   const found = new Map<string, FileContent>();
-  const { look } = exported;
-  look.resume();
   for (const entry of leavesOf(exported)) {
     // oxlint-disable-next-line no-await-in-loop -- others want their turn
-    if (entry === null) await look.wait(turn());
+    if (entry === null) await turn();
     const content = entry?.type === 'file' ? contentOf(entry.value) : null;
     if (content !== null) found.set(content.hash, content);
   }
-  look.leave();
   return [...found.values()];
 }
 

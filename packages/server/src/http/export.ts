@@ -10,7 +10,6 @@ import { type Exported, leavesOf, linesOf, sendOf } from './exported.ts';
 import { identify, isEnded, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
-import { TURN_LEAVES } from './turns.ts';
 import { openFor } from './open-for.ts';
 
 const parameters = new Set(['format']);
@@ -46,17 +45,19 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
     leases: store.leases,
     scope: readableIn(deps, principal, store),
   }));
-  const look = deps.rates.look(principal, row.id);
   const header = {
     _header: true,
     store: row.name,
     seq,
-    entry_count: await countOf({ ...seen, leases }, look).finally(() => look.leave()),
+    // Of a large store nobody waits for the first byte until all of it was looked through.
+    entry_count: seen.scope.isWhole
+      ? seen.tree.size - leases
+      : await deps.rates.looking(principal, row.id, (looker) => countOf(seen, looker)),
     path_schema_version: 3,
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
   } as const;
-  return { header, ...seen, look, isOver: () => isEnded(c, { deps, principal, row }) };
+  return { header, ...seen, isOver: () => isEnded(c, { deps, principal, row }) };
 }
 
 function answer(
@@ -70,14 +71,7 @@ function answer(
   });
 }
 
-/** Whoever has begun to read is given all of it: who may not have the server look for so long is told before. */
-async function countOf(
-  { leases, ...seen }: Pick<Exported, 'tree' | 'scope'> & { readonly leases: number },
-  looker: Looker,
-): Promise<number> {
-  if (seen.tree.size > TURN_LEAVES) await looker.enter();
-  // Of a large store nobody waits for the first byte until all of it was looked through.
-  if (seen.scope.isWhole) return seen.tree.size - leases;
+async function countOf(seen: Pick<Exported, 'tree' | 'scope'>, looker: Looker): Promise<number> {
   let count = 0;
   for (const entry of leavesOf(seen)) {
     if (entry !== null) count += 1;

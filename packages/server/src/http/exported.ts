@@ -1,6 +1,5 @@
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Entry, Seq } from '@holdfast/protocol';
-import type { Look } from '../access/index.ts';
 import { whileAllowed } from './lively.ts';
 import { streamOf } from './stream-of.ts';
 import { turn, TURN_LEAVES } from './turns.ts';
@@ -23,8 +22,6 @@ export type Exported = {
   readonly header: ExportHeader;
   readonly tree: Tree;
   readonly scope: Scope;
-  /** Goes on while its reader waits, and is left while the server waits for its reader. */
-  readonly look: Look;
   /** Whether who asked for it has been shut out meanwhile. */
   readonly isOver: () => Promise<boolean>;
 };
@@ -54,20 +51,14 @@ export function* leavesOf({
 /** The header, then a line for each leaf, in pieces. */
 export async function* linesOf(exported: Exported): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new TextEncoder();
-  const { look } = exported;
   let text = `${JSON.stringify(exported.header)}\n`;
-  look.resume();
   for (const entry of leavesOf(exported)) {
     // oxlint-disable-next-line no-await-in-loop -- in the order of the paths
-    if (entry === null) await look.wait(turn());
+    if (entry === null) await turn();
     else text += `${JSON.stringify(entry)}\n`;
     if (text.length < PIECE_CHARS) continue;
-    const piece = encoder.encode(text);
+    yield encoder.encode(text);
     text = '';
-    look.leave();
-    yield piece;
-    look.resume();
   }
-  look.leave();
   if (text !== '') yield encoder.encode(text);
 }

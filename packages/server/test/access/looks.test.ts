@@ -105,7 +105,7 @@ test('what others do while somebody waits for them is not counted; what is decid
   expect(await count(deciding)).toContain('rate_limited');
 });
 
-test('what is left while it is taken is owed part by part and in nobody’s way; it goes on unasked, or when it is let in once more', async () => {
+test('what is left while it is taken is owed part by part and in nobody’s way; it goes on when it is let in once more', async () => {
   const { clock, rates, look } = world();
   const given = rates.look(everything, 'a');
   for (let part = 0; part < 30; part += 1) {
@@ -113,17 +113,16 @@ test('what is left while it is taken is owed part by part and in nobody’s way;
     given.leave();
     // Whoever takes it takes an hour for that.
     clock.at += part === 29 ? 0 : 3_600_000;
-    given.resume();
-  }
-  expect(await look(100)).toBe('found');
-  for (let part = 0; part < 30; part += 1) {
-    clock.at += 100;
-    given.leave();
-    given.resume();
+    // oxlint-disable-next-line no-await-in-loop -- part by part
+    await given.back();
   }
   given.leave();
+  expect(await look(100)).toBe('found');
+  const more = rates.look(everything, 'a');
+  clock.at += 3000;
+  more.leave();
   expect(await look(100)).toContain('rate_limited');
-  await expect(given.back()).rejects.toMatchObject({ code: 'rate_limited' });
+  await expect(more.back()).rejects.toMatchObject({ code: 'rate_limited' });
   const few = rates.look(everything, 'a');
   clock.at += 4;
   few.leave();

@@ -66,3 +66,24 @@ test('R142 given a patch that waits, when the migration needs what is not in it,
     conflicts: [['schema', { remarks: 'mended' }]],
   });
 });
+
+const ranked = ({ remarks, ...rest }: Old): RecordValue => ({
+  ...rest,
+  severity: remarks === 'high' ? 9 : 0,
+});
+
+test('R142 given a patch that waits, when what it becomes looks like what the migration fills in, then it is a conflict, and is not lost in silence', async () => {
+  expect(await patched({ remarks: 'low' }, ranked)).toEqual({
+    value: { site: 'bridge', note: 'cracked', severity: 5, done: false },
+    conflicts: [['schema', { remarks: 'low' }]],
+  });
+});
+
+const shorter = ({ done = false }: Old): RecordValue => ({ done });
+
+test('R142 given a patch that waits, when the migration fills nothing in and leaves out a field, then the rest of the patch is sent', async () => {
+  expect(await patched({ remarks: 'low', done: true }, shorter)).toEqual({
+    value: { site: 'bridge', note: 'cracked', severity: 5, done: true },
+    conflicts: [],
+  });
+});

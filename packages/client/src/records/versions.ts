@@ -83,18 +83,26 @@ function migratedWhole<O extends Op>(def: RecordDef, op: O, version: string): O 
 
 /**
  * What a patch changes in the form of now. A migration gives whole objects: what it fills in where it finds nothing is nobody's
- * change, and would be written over what is there. What depends on the patch is found out by other patches.
+ * change, and would be written over what is there. What depends on the patch is found out by other patches; nothing where
+ * one of its fields may have become what looks filled in.
  */
 function patchOf(patch: RecordValue, anew: (old: RecordValue) => unknown): unknown {
   const [made, bare] = [anew(patch), anew({})];
   if (!isObject(made) || !isObject(bare)) return undefined;
-  const others = Object.entries(patch).map(([field, value]) =>
-    anew({ ...patch, [field]: otherThan(value) }),
-  );
-  const depends = ([field, value]: [string, unknown]): boolean =>
-    Object.hasOwn(patch, field) ||
-    [bare, ...others].some((other) => isObject(other) && !sameValue(other[field], value));
-  return Object.fromEntries(Object.entries(made).filter(depends));
+  const fields = Object.keys(made);
+  const unlike = (other: unknown): readonly string[] =>
+    fields.filter((field) => isObject(other) && !sameValue(other[field], made[field]));
+  const known = new Set(unlike(bare));
+  let isLost = false;
+  for (const [field, value] of Object.entries(patch)) {
+    const others = [undefined, otherThan(value)];
+    const traces = others.flatMap((other) => unlike(anew({ ...patch, [field]: other })));
+    if (Object.hasOwn(made, field)) traces.push(field);
+    for (const trace of traces) known.add(trace);
+    isLost ||= traces.length === 0;
+  }
+  if (isLost && known.size < fields.length) return undefined;
+  return Object.fromEntries([...known].map((field) => [field, made[field]]));
 }
 
 /** Another value of the same kind, which a migration can work with. */

@@ -11,7 +11,8 @@
 // leads, which ends, with --takeovers. With --narrow little may wait for who reads slowly. With --deflate messages of
 // hosts are compressed; with --tabs edits, guards and accounts are those of tabs. Worlds that do one thing over and over:
 // --authorities, --windows, --counts, --denials, --packs.
-// npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message.
+// npm run simulate -- --seed 7 [--hosts …]: runs one again, to the last message. What fails is told in as few steps as it
+// takes, which are looked for for a minute at most; for longer or less with --shrink SECONDS.
 import { parseArgs } from 'node:util';
 import { runAccounts } from './accounts/run.ts';
 import { runBrowsers } from './browser/run.ts';
@@ -54,6 +55,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     seed: { type: 'string' },
     from: { type: 'string' },
+    shrink: { type: 'string', default: '60' },
     hosts: flag,
     sqlite: flag,
     parts: flag,
@@ -95,7 +97,8 @@ const { values } = parseArgs({
 const one = values.seed ?? process.env['SEED'];
 const count = one === undefined ? Number(values.seeds ?? 1000) : Number(values.seeds ?? 1);
 const from = Number(one ?? values.from ?? Date.now() % 1_000_000_000);
-const seeds = { from, count, progress };
+const shrinkMs = 1000 * Number(values.shrink);
+const seeds = { from, count, progress, shrinkMs, shrinking };
 const kinds = [
   'parts',
   'files',
@@ -129,7 +132,9 @@ const kinds = [
   'tabs',
 ] as const;
 if (values.help) {
-  console.log('npm run simulate -- [--KIND …] [--seeds N] [--from N | --seed N]');
+  console.log(
+    'npm run simulate -- [--KIND …] [--seeds N] [--from N | --seed N] [--shrink SECONDS]',
+  );
   console.log(
     `kinds: of machines, where none is named; ${kinds.map((name) => `--${name}`).join(' ')}`,
   );
@@ -184,7 +189,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
 };
 
 let told = performance.now();
-const failure = kind === 'machines' ? ofMachines() : await ofWorlds(kind);
+const failure = kind === 'machines' ? await ofMachines() : await ofWorlds(kind);
 console.log(
   failure === null ? 'nothing is wrong' : `${failure.text}\nonce more: ${again(failure.seed)}`,
 );
@@ -198,24 +203,35 @@ async function ofWorlds(of: keyof typeof run): Promise<Found> {
   return found && { seed: found.seed, text: failureText(found) };
 }
 
-function ofMachines(): Found {
-  const result = runSeeds(from, (done) => {
-    progress(done);
-    return done >= count;
-  });
+function isEnough(done: number): boolean {
+  progress(done);
+  return done >= count;
+}
+
+async function ofMachines(): Promise<Found> {
+  const result = await runSeeds(from, isEnough, { limitMs: shrinkMs, tell: shrinking });
   console.log(result.traffic);
   return result.failure === null ? null : { seed: from + result.seeds, text: result.failure };
 }
 
 /** What runs that world once more, and no other. */
 function again(seed: number): string {
-  const { seeds: _seeds, seed: _seed, from: _from, ...rest } = values;
+  const { seeds: _seeds, seed: _seed, from: _from, shrink: _shrink, ...rest } = values;
   const flags = Object.entries(rest).flatMap(([name, isSet]) => (isSet ? [`--${name}`] : []));
   return ['npm run simulate --', ...flags, `--seed ${seed}`].join(' ');
 }
 
 function progress(done: number): void {
+  say(`${done} of ${count} seeds`);
+}
+
+function shrinking(left: number): void {
+  say(`something is wrong; it still is with ${left} of what was done`);
+}
+
+/** At times. */
+function say(text: string): void {
   if (performance.now() - told < progressMs) return;
   told = performance.now();
-  console.log(`${done} of ${count} seeds`);
+  console.log(text);
 }

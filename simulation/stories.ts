@@ -23,9 +23,10 @@ export async function playStories<Step extends object>(
       const told = await play(some);
       return { trace: traceOf(told.transcript), ...told };
     };
-    const { items, run, trace } = await tried(steps, whole, seeds);
+    const { items, run, trace, isLeast } = await tried(steps, whole, seeds);
     const { problems, transcript } = run;
-    if (problems.length > 0) return { seed, problems, faults: [], steps: items, transcript };
+    const failure = { seed, problems, faults: [], steps: items, isLeast, transcript };
+    if (problems.length > 0) return failure;
     seeds.progress?.(done + 1, trace);
   }
   return null;

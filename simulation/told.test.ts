@@ -34,7 +34,11 @@ describe.concurrent('given an old bug, when worlds of a kind are simulated,', ()
     async ({ kind, bug, seed, most }) => {
       const env = { ...process.env, OLD_BUG: bug };
       const simulate = async (flags: readonly string[]): Promise<readonly string[]> => {
-        const ran = run(process.execPath, [...hook, 'simulation/simulate.ts', ...flags], { env });
+        const ran = run(
+          process.execPath,
+          [...hook, 'simulation/simulate.ts', ...flags, '--shrink', '600'],
+          { env },
+        );
         const { stdout } = await ran.catch((error: { readonly stdout: string }) => error);
         return stdout.slice(stdout.indexOf('SEED=')).trimEnd().split('\n');
       };

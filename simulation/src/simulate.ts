@@ -3,7 +3,7 @@ import { Dice } from './dice.ts';
 import { type FaultRates, scheduleOf, type TimedFault } from './faults.ts';
 import type { GroundKind } from './ground.ts';
 import type { Pace } from './site.ts';
-import { type Run, tried } from './trial.ts';
+import { type Run, type Trial, tried, type TrialTerms } from './trial.ts';
 import { World } from './world.ts';
 
 /** A program and the worlds in which it is to hold. */
@@ -38,6 +38,10 @@ export type Seeds = {
   readonly count: number;
   /** Whether as much as can be is left out of what has failed, which takes a while; default: yes. */
   readonly shrinks?: boolean;
+  /** For how many milliseconds that is tried at most; then it is told with what is left by then. Default: 60 000. */
+  readonly shrinkMs?: number;
+  /** Hears how many faults and steps are left, each time that fewer of them are enough for it to fail. */
+  readonly shrinking?: (left: number) => void;
   /** Hears of each world that has ended, and of its trace, which is the same each time that it is run. */
   readonly progress?: (done: number, trace: string) => void;
 };
@@ -50,6 +54,8 @@ export type Failure = {
   readonly faults: readonly TimedFault[];
   /** As few of the steps of the script. */
   readonly steps: readonly object[];
+  /** Whether fewer were looked for to the end: not where that was not asked for, or took too long. */
+  readonly isLeast: boolean;
   readonly transcript: readonly string[];
 };
 
@@ -74,7 +80,7 @@ export async function simulate<Step extends { readonly at: number } = never>(
 export async function simulateSeed<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
-  terms: Pick<Seeds, 'shrinks'> = {},
+  terms: TrialTerms = {},
 ): Promise<Failure | null> {
   return (await played(simulation, seed, terms)).failure;
 }
@@ -82,21 +88,22 @@ export async function simulateSeed<Step extends { readonly at: number } = never>
 async function played<Step extends { readonly at: number } = never>(
   simulation: Simulation<Step>,
   seed: number,
-  terms: Pick<Seeds, 'shrinks'>,
+  terms: TrialTerms,
 ): Promise<{ readonly failure: Failure | null; readonly trace: string }> {
   const all = itemsOf(simulation, seed);
-  const { items, run, trace } = await tried(all, (some) => runWorld(simulation, seed, some), terms);
-  return { failure: run.problems.length === 0 ? null : failureOf(seed, items, run), trace };
+  const trial = await tried(all, (some) => runWorld(simulation, seed, some), terms);
+  const isFailure = trial.run.problems.length > 0;
+  return { failure: isFailure ? failureOf(seed, trial) : null, trace: trial.trace };
 }
 
 function failureOf<Step extends object>(
   seed: number,
-  items: readonly Item<Step>[],
-  { problems, transcript }: Run,
+  { items, run, isLeast }: Trial<Item<Step>>,
 ): Failure {
+  const { problems, transcript } = run;
   const faults = items.flatMap((item) => ('fault' in item ? [item.fault] : []));
   const steps = items.flatMap((item) => ('step' in item ? [item.step] : []));
-  return { seed, problems, faults, steps, transcript };
+  return { seed, problems, faults, steps, isLeast, transcript };
 }
 
 /** Runs a program in the world of one seed, and leaves what is wrong as it is. */
@@ -127,11 +134,19 @@ function itemsOf<Step extends { readonly at: number }>(
 }
 
 /** A failure as text: how to run it again, what was wrong, what it took, what happened. */
-export function failureText({ seed, problems, faults, steps, transcript }: Failure): string {
+export function failureText({
+  seed,
+  problems,
+  faults,
+  steps,
+  isLeast,
+  transcript,
+}: Failure): string {
+  const end = isLeast ? ':' : '; fewer may be, for they were not looked for to the end:';
   return [
     `SEED=${seed}`,
     ...problems.slice(0, 10),
-    `${faults.length} faults and ${steps.length} steps are enough:`,
+    `${faults.length} faults and ${steps.length} steps are enough${end}`,
     ...[...faults, ...steps].map((item) => JSON.stringify(item)),
     'the transcript:',
     ...transcript.slice(0, 300),

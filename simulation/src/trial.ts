@@ -13,6 +13,15 @@ export type Trial<Item> = {
   readonly run: Run;
   /** That of the whole world. */
   readonly trace: string;
+  /** Whether fewer were looked for to the end. */
+  readonly isLeast: boolean;
+};
+
+/** Whether fewer items are looked for where something is wrong, and for how long. */
+export type TrialTerms = {
+  readonly shrinks?: boolean;
+  readonly shrinkMs?: number;
+  readonly shrinking?: (left: number) => void;
 };
 
 /** What is said of a failure that is none when it is run again. */
@@ -23,19 +32,22 @@ const unrepeated =
 export async function tried<Item>(
   items: readonly Item[],
   play: (items: readonly Item[]) => Promise<Run>,
-  { shrinks = true }: { readonly shrinks?: boolean },
+  { shrinks = true, shrinkMs, shrinking }: TrialTerms,
 ): Promise<Trial<Item>> {
   const first = await play(items);
   const { problems, trace } = first;
-  if (problems.length === 0 || !shrinks) return { items, run: first, trace };
+  if (problems.length === 0 || !shrinks) {
+    return { items, run: first, trace, isLeast: false };
+  }
   const kind = kindOf(problems);
-  const fewest = await shrink(items, async (fewer) => {
+  const fails = async (fewer: readonly Item[]): Promise<boolean> => {
     const again = await play(fewer);
     return again.problems.length > 0 && kindOf(again.problems) === kind;
-  });
-  const last = await play(fewest);
-  if (last.problems.length > 0) return { items: fewest, run: last, trace };
-  return { items, run: { ...first, problems: [unrepeated, ...problems] }, trace };
+  };
+  const { kept, isLeast } = await shrink(items, fails, { limitMs: shrinkMs, tell: shrinking });
+  const last = await play(kept);
+  if (last.problems.length > 0) return { items: kept, run: last, trace, isLeast };
+  return { items, run: { ...first, problems: [unrepeated, ...problems] }, trace, isLeast: false };
 }
 
 /** What is wrong, without when and with whom: a smaller world must fail in the same way. */

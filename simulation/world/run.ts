@@ -1,4 +1,5 @@
 import { addTraffic, noTraffic, type Traffic } from '../validators/traffic.ts';
+import { shrink, type Shrinking } from '../src/shrink.ts';
 import type { Mutant } from './mutants.ts';
 import { type Action, actionText, type Scene, sceneOf, scriptOf } from './script.ts';
 import { type Outcome, World } from './world.ts';
@@ -23,17 +24,25 @@ function runScript(
   }
 }
 
+/** How the world of a seed is spoiled, if it is, and how long a shorter script is looked for. */
+export type SeedTerms = Shrinking & { readonly mutant?: Mutant };
+
 /** Runs seed after seed; stops at the first that fails, with all that is needed to find out why. */
-export function runSeeds(
+export async function runSeeds(
   from: number,
   isEnough: (done: number) => boolean,
-): { readonly seeds: number; readonly traffic: Traffic; readonly failure: string | null } {
+  terms: SeedTerms = {},
+): Promise<{
+  readonly seeds: number;
+  readonly traffic: Traffic;
+  readonly failure: string | null;
+}> {
   let traffic = noTraffic;
   let seeds = 0;
   for (; !isEnough(seeds); seeds++) {
-    const outcome = runSeed(from + seeds);
+    const outcome = runSeed(from + seeds, terms.mutant);
     if (outcome.problems.length > 0) {
-      return { seeds, traffic, failure: report(from + seeds) };
+      return { seeds, traffic, failure: await report(from + seeds, terms) };
     }
     traffic = addTraffic(traffic, outcome.traffic);
   }
@@ -41,35 +50,23 @@ export function runSeeds(
 }
 
 /** What goes wrong under a seed: as short a script as still does it, and what happened then. */
-export function report(seed: number): string {
+async function report(seed: number, { mutant, ...terms }: SeedTerms): Promise<string> {
   const scene = sceneOf(seed);
-  const script = shrunk(seed, scene, scriptOf(seed, scene));
-  const { problems, transcript } = runScript(seed, scene, script);
+  const run = (script: readonly Action[]): Outcome => runScript(seed, scene, script, mutant);
+  const all = scriptOf(seed, scene);
+  const [first] = run(all).problems;
+  // The same word is to be broken.
+  const fails = async (fewer: readonly Action[]): Promise<boolean> =>
+    run(fewer).problems.some(({ word }) => word === first?.word);
+  const { kept: script, isLeast } = await shrink(all, fails, terms);
+  const { problems, transcript } = run(script);
+  const end = isLeast ? ':' : ', of which fewer may be enough:';
   return [
     `SEED=${seed} ${JSON.stringify(scene)}`,
     ...problems.slice(0, 10).map(({ word, text }) => `${word}: ${text}`),
-    `the script, shrunk to ${script.length} actions:`,
+    `the script, shrunk to ${script.length} actions${end}`,
     ...script.map(actionText),
     'the transcript:',
     ...transcript.slice(0, 300),
   ].join('\n');
 }
-
-/** Leaves out what is not needed for the same word to be broken: halves first, then smaller and smaller pieces. */
-function shrunk(seed: number, scene: Scene, script: readonly Action[]): readonly Action[] {
-  const [first] = runScript(seed, scene, script).problems;
-  let kept = script;
-  let triesLeft = triesMax;
-  for (let size = Math.ceil(kept.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let at = 0; at < kept.length && triesLeft > 0; triesLeft--) {
-      const fewer = kept.toSpliced(at, size);
-      const { problems } = runScript(seed, scene, fewer);
-      if (problems.some(({ word }) => word === first?.word)) kept = fewer;
-      else at += size;
-    }
-  }
-  return kept;
-}
-
-/** Of a shorter script; each takes some milliseconds. */
-const triesMax = 1000;

@@ -93,7 +93,9 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   outbox(): readonly OutboxEntry[] {
-    const own = this.#replica?.outbox().filter(({ opId }) => !this.#isOthers(opId));
+    const isListed = ({ opId }: PendingRequest): boolean =>
+      this.#receipts.get(opId)?.isListed !== false;
+    const own = this.#replica?.outbox().filter(isListed);
     return own?.map(listed) ?? [];
   }
 
@@ -158,13 +160,18 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   cancel(opId: OpId, isLeft = false): boolean {
-    if (this.stateOf(opId) === null || (this.#isOthers(opId) && !isLeft)) return false;
+    const isOthers = this.#receipts.get(opId)?.isOthers === true;
+    if (this.stateOf(opId) === null || (isOthers && !isLeft)) return false;
     this.#step({ type: 'cancel', opId, isLeft });
     return this.stateOf(opId) === null;
   }
 
   retry(opId: OpId): void {
     this.#step({ type: 'retry', opId });
+  }
+
+  relisted(): void {
+    this.#place.outboxChanged();
   }
 
   stateOf(opId: OpId): PendingRequest['status']['state'] | null {
@@ -295,10 +302,6 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#room.uplink.join(this.#topic, this);
     for (const deed of this.#early) deed(this.#replica);
     this.#early = [];
-  }
-
-  #isOthers(opId: OpId): boolean {
-    return this.#receipts.get(opId)?.isOthers === true;
   }
 
   #when(deed: (replica: Replica) => void): void {

@@ -78,8 +78,10 @@ export type ReceiptDesk = {
 export class WriteReceipt implements Receipt {
   readonly opId: OpId;
   readonly request: Request | null;
-  /** Whether the request is that of another tab, which keeps it and decides about it. */
+  /** Whether another tab has the request, too, and sends it again if it is taken back here. */
   readonly isOthers: boolean = false;
+  /** Whether it is listed here. */
+  isListed = true;
   readonly #desk: ReceiptDesk;
   // Promises are made when they are first asked for: most are not.
   #committed: Deferred<Commit> | null = null;

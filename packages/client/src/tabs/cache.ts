@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
 import type { Peers } from './peers.ts';
+import type { SeatedStore } from './seat.ts';
 
 /** What the cache of a tab needs to know of its tab. */
 export type TabCachePorts = {
@@ -80,6 +81,26 @@ export class TabCache {
   relayed(opId: OpId): void {
     this.#relayed.add(opId);
     this.#inherited.delete(opId);
+  }
+
+  /** What was found of tabs that are gone, as far as a store has it to send. */
+  found(store: Pick<SeatedStore, 'stateOf'>): readonly OpId[] {
+    const isOpen = (opId: OpId): boolean => (store.stateOf(opId) ?? 'answered') !== 'answered';
+    return [...this.#inherited.keys()].filter(isOpen);
+  }
+
+  /** Another tab may have led, and decided about what was found: we send no more than what is still there. */
+  review(name: StoreName, store: SeatedStore): Promise<void> | null {
+    return this.found(store).length === 0 ? null : this.#review(name, store);
+  }
+
+  async #review(name: StoreName, store: SeatedStore): Promise<void> {
+    const left = new Set((await this.orphans(name)).map(({ opId }) => opId));
+    for (const opId of this.found(store)) {
+      if (left.has(opId)) continue;
+      this.relayed(opId);
+      store.cancel(opId, true);
+    }
   }
 
   async #load(store: StoreName): Promise<CachedStore | null> {

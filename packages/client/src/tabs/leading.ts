@@ -31,7 +31,8 @@ export class Leading {
   readonly #setLook: (at: number) => void;
   /** What we send for tabs that are gone. */
   #adopted: Adopted[] = [];
-  #isOn = false;
+  /** Another one each time that this tab begins to lead; null: it does not. */
+  #reign: object | null = null;
 
   constructor(ports: LeadingPorts) {
     const { cache, env, peers } = ports;
@@ -45,14 +46,14 @@ export class Leading {
   }
 
   begin(): void {
-    this.#isOn = true;
+    this.#reign = {};
     for (const [name, hub] of this.#ports.hubs) this.heard(name, hub);
     this.#lookAround();
   }
 
   /** Another tab leads. */
   resign(): void {
-    this.#isOn = false;
+    this.#reign = null;
     this.relay.resign();
     // Whoever leads next takes it on, and decides about it: it stays in the cache, and we do not send it once more.
     for (const { receipt, store } of this.#adopted.filter(isOpen)) {
@@ -65,7 +66,7 @@ export class Leading {
   }
 
   end(): void {
-    this.#isOn = false;
+    this.#reign = null;
     this.relay.end();
     this.#setLook(Infinity);
   }
@@ -79,7 +80,7 @@ export class Leading {
 
   /** Somebody else is here, of whose end we want to know. */
   noticed(): void {
-    if (this.#isOn) this.#setLook(this.#ports.env.now() + lookMs);
+    if (this.#reign !== null) this.#setLook(this.#ports.env.now() + lookMs);
   }
 
   #lookAround(): void {
@@ -93,14 +94,14 @@ export class Leading {
       await this.#letGo();
     } finally {
       const inMs = peers.isAny ? lookMs : lookAloneMs;
-      if (this.#isOn) this.#setLook(env.now() + inMs);
+      if (this.#reign !== null) this.#setLook(env.now() + inMs);
     }
   }
 
   async #letGo(): Promise<void> {
     const { hubs, peers } = this.#ports;
     const gone = await peers.missing();
-    if (!this.#isOn) return;
+    if (this.#reign === null) return;
     for (const session of gone) this.relay.gone(session);
     if (gone.length > 0) for (const [name, hub] of hubs) this.#adopt(name, hub);
   }
@@ -108,16 +109,22 @@ export class Leading {
   /** Sends what tabs that are gone have left in the outbox of a store. */
   #adopt(name: StoreName, hub: StoreHub): void {
     const { cache, report } = this.#ports;
-    if (!this.#isOn || cache === null || !hub.isLive) return;
+    const { store } = hub;
+    if (this.#reign === null || cache === null || store === null || !hub.isLive) return;
     this.#live.add(name);
+    const reign = this.#reign;
+    // What ends while the cache is read is there all the same.
+    const found = cache.found(store);
     cache.orphans(name).then((requests) => {
-      const { store } = hub;
-      if (!this.#isOn || store === null || !hub.isLive) return;
+      if (reign !== this.#reign || store !== hub.store || !hub.isLive) return;
       this.#adopted = this.#adopted.filter(isOpen);
       for (const { opId, request, firstSentAt } of requests) {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
-        const isHere = hub.serving?.isAsked(opId) === true || store.stateOf(opId) !== null;
+        const isHere =
+          hub.serving?.isAsked(opId) === true ||
+          found.includes(opId) ||
+          store.stateOf(opId) !== null;
         if (isForgotten || isHere) continue;
         const receipt = new WriteReceipt({ opId, request }, store);
         this.#adopted.push({ receipt, store });

@@ -15,6 +15,8 @@ export type TabLinkPorts = {
   readonly link: Link;
   readonly env: Pick<ClientEnv, 'setTimeout' | 'clearTimeout'>;
   readonly report: (error: unknown) => void;
+  /** Has what is not to be sent over another connection let go of before there is one; null: there is nothing to look at. */
+  readonly review: () => Promise<unknown> | null;
 };
 
 /** How connections lead to other tabs. */
@@ -50,7 +52,7 @@ export class TabLink implements Link {
   }
 
   open(url: string, events: LinkEvents): LinkConnection {
-    const { env, report } = this.#ports;
+    const { env } = this.#ports;
     this.#identity = identityOf(url);
     let patience: unknown = null;
     const connection = new TabConnection(
@@ -64,7 +66,7 @@ export class TabLink implements Link {
           events.closed(code === cannotServe ? elsewhere : code);
         },
       },
-      report,
+      this.#ports,
     );
     this.#connections.add(connection);
     queueMicrotask(() => this.#lead(connection, this.#present()));
@@ -122,16 +124,16 @@ export class TabLink implements Link {
 class TabConnection implements LinkConnection {
   readonly #url: string;
   readonly #events: LinkEvents;
-  readonly #report: (error: unknown) => void;
+  readonly #ports: Pick<TabLinkPorts, 'report' | 'review'>;
   /** Where it leads; null: nowhere for now. */
   #way: string | null = null;
   #inner: LinkConnection | null = null;
   #isOver = false;
 
-  constructor(url: string, events: LinkEvents, report: (error: unknown) => void) {
+  constructor(url: string, events: LinkEvents, ports: Pick<TabLinkPorts, 'report' | 'review'>) {
     this.#url = url;
     this.#events = events;
-    this.#report = report;
+    this.#ports = ports;
   }
 
   send(data: string | Uint8Array): void {
@@ -157,11 +159,14 @@ class TabConnection implements LinkConnection {
       this.#over(elsewhere);
       inner.close(1000);
     } else if (link !== null) {
-      this.#begin(link);
+      const review = this.#ports.review();
+      if (review === null) this.#begin(link);
+      else void review.then(() => this.#way === way && this.#inner === null && this.#begin(link));
     }
   }
 
   #begin(link: Link): void {
+    if (this.#isOver) return;
     try {
       this.#inner = link.open(this.#url, {
         opened: () => this.#events.opened(),
@@ -169,7 +174,7 @@ class TabConnection implements LinkConnection {
         closed: (code) => this.#over(code),
       });
     } catch (error) {
-      this.#report(error);
+      this.#ports.report(error);
       this.#over(lost);
     }
   }

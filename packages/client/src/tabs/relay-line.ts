@@ -218,6 +218,7 @@ export class RelayLine {
   ): Channel {
     return {
       ...held,
+      session: this.session,
       store,
       unanswered: new Set(),
       rescope: null,

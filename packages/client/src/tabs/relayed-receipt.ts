@@ -4,20 +4,15 @@ import { type ReceiptDesk, WriteReceipt } from '../receipt.ts';
 
 /** A receipt of a request of another tab, which is told the outcome, refusals too. */
 export class RelayedReceipt extends WriteReceipt {
-  override readonly isOthers: boolean;
+  override readonly isOthers = true;
   readonly #told: (outcome: Outcome) => void;
   #replaced: WriteReceipt | undefined;
 
   constructor(
     of: { readonly opId: OpId; readonly request: Request },
-    to: {
-      readonly store: ReceiptDesk;
-      readonly isOthers: boolean;
-      readonly told: (outcome: Outcome) => void;
-    },
+    to: { readonly store: ReceiptDesk; readonly told: (outcome: Outcome) => void },
   ) {
     super(of, to.store);
-    this.isOthers = to.isOthers;
     this.#told = to.told;
   }
 
@@ -27,7 +22,7 @@ export class RelayedReceipt extends WriteReceipt {
   }
 
   override get isAwaited(): boolean {
-    return this.#replaced?.isAwaited ?? true;
+    return this.#replaced?.isAwaited ?? !this.isListed;
   }
 
   override stored(isStored: boolean): void {

@@ -24,8 +24,8 @@ export type RelayedPorts = {
 export class RelayedWrites {
   readonly #ports: RelayedPorts;
   readonly #asked = new Map<OpId, Answer[]>();
-  /** Those that we have for nobody but the tab that asks. */
-  readonly #others = new Set<OpId>();
+  /** Those that we have for nobody but the tab of a session, or had while that lived. */
+  readonly #others = new Map<RelayedReceipt, string>();
 
   constructor(ports: RelayedPorts) {
     this.#ports = ports;
@@ -38,11 +38,17 @@ export class RelayedWrites {
 
   /** Another tab leads, and decides what is asked of it: whatever those were told there, we do not send it once more. */
   resign(): void {
-    for (const opId of this.#others) {
+    for (const { opId } of this.#others.keys()) {
       // What a tab that is gone has left we had for our own meanwhile: it stays in the cache for whoever leads next.
       this.#ports.relayed(opId);
       this.#ports.store()?.cancel(opId, true);
     }
+  }
+
+  /** What a tab that is gone has left is listed here, and a refusal of it kept. */
+  gone(session: string): void {
+    for (const [receipt, of] of this.#others) receipt.isListed ||= of === session;
+    this.#ports.store()?.relisted();
   }
 
   push(from: FollowerChannel, push: Push, answer: Answer): void {
@@ -67,11 +73,6 @@ export class RelayedWrites {
       this.#ask(push, answer, () => this.#ports.shut(from));
     } else {
       this.#asked.set(opId, [answer]);
-      // One that led before sends back what we had sent through it: that is ours as before.
-      if (state === null) {
-        this.#others.add(opId);
-        this.#ports.relayed(opId);
-      }
       this.#relay(opId, request, from);
     }
   }
@@ -82,16 +83,19 @@ export class RelayedWrites {
     const told = (outcome: Outcome): void => {
       const answers = this.#asked.get(opId) ?? [];
       this.#asked.delete(opId);
-      this.#others.delete(opId);
+      this.#others.delete(receipt);
       const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
       // What was sent after it must not come before it: the channel begins again, with this one first.
       if (isLater) this.#ports.shut(from);
       else for (const answer of answers) tell(outcome, answer);
     };
-    const receipt = new RelayedReceipt(
-      { opId, request },
-      { store, told, isOthers: this.#others.has(opId) },
-    );
+    const receipt = new RelayedReceipt({ opId, request }, { store, told });
+    // What is here already, such as what both have found of a tab that is gone, is ours as before.
+    if (store.stateOf(opId) === null) {
+      receipt.isListed = false;
+      this.#others.set(receipt, from.session);
+      this.#ports.relayed(opId);
+    }
     store.request(receipt, { blind: true }, (found) => receipt.replace(found));
   }
 

@@ -36,6 +36,8 @@ export interface SeatedStore extends ReceiptDesk {
   ): void;
   /** Does something with the queries that the replica follows. */
   query(deed: (replica: Pick<Replica, 'follow' | 'queries'>) => void): void;
+  /** Another list of what is unanswered is to be read. */
+  relisted(): void;
   /** Asks again for what was refused. */
   again(): void;
   /** Asks the server something on the channel of the store. */

@@ -85,9 +85,10 @@ export class StoreServing implements Serving {
     return { ...askLimits, ...this.#hub.reply?.limits };
   }
 
-  isAsked(opId: OpId): boolean {
-    return this.#writes.isAsked(opId);
-  }
+  readonly isAsked = (opId: OpId): boolean => this.#writes.isAsked(opId);
+
+  /** A tab is no more. */
+  readonly gone = (session: string): void => this.#writes.gone(session);
 
   heard(news: SeatedNews): void {
     switch (news.type) {

@@ -106,7 +106,7 @@ export class TableSeat implements Seat {
       client,
       id,
       candidate: new Candidate({ id, random: () => env.random() }),
-      link: new TabLink({ link, env, report }),
+      link: new TabLink({ link, env, report, review: () => this.#review() }),
       table,
       unsubscribe: status.subscribe(() => this.#lookAtStatus()),
     };
@@ -315,6 +315,13 @@ export class TableSeat implements Seat {
     const hub = this.#hubs.get(store);
     if (release === undefined || hub === undefined) throw new Error('The client is closed.');
     return { hub, release };
+  }
+
+  #review(): Promise<unknown> | null {
+    const reviews = Array.from(this.#hubs, ([name, { store }]) =>
+      store === null ? null : this.#cache?.review(name, store),
+    ).filter((each) => each instanceof Promise);
+    return reviews.length === 0 ? null : Promise.all(reviews).catch(this.#settings.report);
   }
 
   #cacheOver(cache: Cache): TabCache {

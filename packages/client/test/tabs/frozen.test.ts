@@ -8,6 +8,7 @@ import { Clock } from '../../../react/test/clock.ts';
 import { platformTabs } from '../../src/tabs/platform.ts';
 import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
+import { bell, looks } from './bell.ts';
 import { opened, Profile, type Tab } from './profile.ts';
 
 /** A tab that a browser may freeze: its messages still come, as in Chromium. `asked` says how often it asked for a lock. */
@@ -46,42 +47,6 @@ function freezable(
 async function ready(tab: Freezable): Promise<Freezable> {
   await tab.store.ready;
   return tab;
-}
-
-type Bell = {
-  readonly env: Pick<ClientEnv, 'setTimeout' | 'clearTimeout'>;
-  /** Returns how many there were. */
-  ring(): number;
-};
-
-/** Timers of so many milliseconds ring when the test says so. */
-function bell(ofMs: number): Bell {
-  const due = new Set<() => void>();
-  return {
-    env: {
-      setTimeout: (run, ms) => {
-        if (ms !== ofMs) return setTimeout(run, ms);
-        due.add(run);
-        return run;
-      },
-      clearTimeout: (timer) => {
-        for (const run of due) if (run === timer) due.delete(run);
-        clearTimeout(Number(timer));
-      },
-    },
-    ring: () => {
-      const all = [...due];
-      due.clear();
-      for (const run of all) run();
-      return all.length;
-    },
-  };
-}
-
-/** It looks for tabs that are gone so often, as it does every two seconds where there are others. */
-async function looks({ ring }: Bell, times: number): Promise<void> {
-  let rung = 0;
-  await expect.poll(() => (rung += ring())).toBeGreaterThanOrEqual(times);
 }
 
 /** It thaws where what was refused would be committed, and sends nothing but what it writes from then on. */
@@ -323,4 +288,55 @@ test('a tab that leads once more, after another one has kept its own part alone,
   const { store } = profile.sit({ link: memoryLink(() => null) }, { scope: ['a/**'] });
   await store.ready;
   expect([store.get('a/1'), store.get('a/2')]).toEqual([1, 2]);
+});
+test.each(['follows', 'leads once more'])(
+  'G71 what a leading tab had found when it opened of one that was gone, and the next one that leads was refused since, it does not send when it thaws and %s',
+  async (then) => {
+    await using world = await openWorld();
+    const profile = new Profile(world);
+    const gone = await profile.open();
+    const b = await ready(freezable(profile));
+    const writer = await world.store();
+    b.valve.down();
+    gone.valve.holdIn();
+    gone.valve.holdOut();
+    await writer.put('taken', 1).committed;
+    await gone.store.put('taken', 2, { ifAbsent: true }).durable;
+    await gone.client.close();
+    const a = freezable(profile);
+    let lost = 0;
+    a.valve.loses = (data) => String(data).includes('"exists"') && (lost += 1) > 0;
+    await expect.poll(() => a.store.status.get().pending).toBe(1);
+    b.freeze(true);
+    await expect.poll(() => lost).toBe(1);
+    b.freeze(false);
+    a.freeze(true);
+    b.valve.up();
+    await expect.poll(() => b.store.outbox.deadLetters().length).toBe(1);
+    if (then !== 'follows') await b.client.close();
+    await thawsEmpty(a, writer);
+  },
+);
+
+test('G71 what two tabs have found as they opened of one that was gone, and the leading one was refused since, the one that was frozen does not send when it thaws', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const a = await ready(freezable(profile));
+  const gone = await profile.open();
+  const writer = await world.store();
+  a.valve.down();
+  await expect.poll(() => gone.client.status.get().connection).not.toBe('connected');
+  await writer.put('taken', 1).committed;
+  await gone.store.put('taken', 2, { ifAbsent: true }).durable;
+  await gone.client.close();
+  const [b, c] = [freezable(profile), freezable(profile)];
+  for (const { store } of [b, c]) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await expect.poll(() => store.outbox.list()).toMatchObject([{ request: { path: 'taken' } }]);
+  }
+  c.freeze(true);
+  a.valve.up();
+  await expect.poll(() => a.store.outbox.deadLetters()).toHaveLength(1);
+  await expect.poll(() => b.store.outbox.list()).toEqual([]);
+  await thawsEmpty(c, writer);
 });

@@ -35,6 +35,7 @@ function openTable(
       },
     },
     report: () => undefined,
+    review: () => null,
   });
   const post = (_to: string, message: LineMessage): void => queueMicrotask(() => heard(message));
   const lines = new TabLines({ id: 'tab', env, post });

@@ -48,6 +48,7 @@ function leader(): {
     request: unused,
     query: unused,
     again: unused,
+    relisted: unused,
     ask: unused,
     stateOf: unused,
     cancel: unused,
@@ -72,6 +73,7 @@ function follower(
 ): { of: FollowerChannel; heard: string[] } {
   const heard: string[] = [];
   const of: FollowerChannel = {
+    session: 'other',
     accept: (response) => {
       heard.push(`sync ${String(Reflect.get(response, 'sync'))}`);
       if (isDying) serving.left(of);

@@ -1,0 +1,88 @@
+import { asPath } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { openWorld } from '../world.ts';
+import { bell, looks } from './bell.ts';
+import { Profile, type Tab } from './profile.ts';
+
+const listed = ({ store }: Tab): readonly string[] => store.outbox.list().map(({ opId }) => opId);
+
+/** Two tabs of a browser, and one more for which the first goes on looking; `looked` reads something of the first, after that has looked for tabs that are gone. */
+async function couple(profile: Profile) {
+  const look = bell(2000);
+  const a = await profile.open({ env: look.env });
+  const [b] = [await profile.open(), await profile.open()];
+  const looked =
+    <T>(read: () => T) =>
+    (): T => {
+      look.ring();
+      return read();
+    };
+  return { a, b, look, looked };
+}
+
+/** As many as may be on their way at once: what comes after them is not sent yet. */
+const full = Array.from({ length: 256 }, (_, n) => n);
+
+test('what a tab that is gone has left is listed in the leading one that has it to send, and cannot be taken back there', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { a, b, looked } = await couple(profile);
+  a.valve.holdOut();
+  const own = full.map((n) => a.store.put(`own/${n}`, n).opId);
+  const left = b.store.put('left', 1);
+  await left.durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(257);
+  expect(listed(a)).toEqual(own);
+  let told = 0;
+  a.store.outbox.subscribe(() => (told += 1));
+  await b.client.close();
+  await expect.poll(looked(() => listed(a))).toEqual([...own, left.opId]);
+  expect(told).toBeGreaterThan(0);
+  expect(a.store.outbox.discard(left.opId)).toBe(false);
+  a.valve.letOut();
+  await expect.poll(() => a.store.get('left')).toBe(1);
+  expect(listed(a)).toEqual([]);
+  expect(world.errors).toEqual([]);
+});
+
+test('what a tab that is gone had given the leading one to send, and the server refuses, is a dead letter there', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { a, b, look, looked } = await couple(profile);
+  const writer = await world.store();
+  a.valve.holdIn();
+  await writer.put('taken', 1).committed;
+  const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
+  await durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  await b.client.close();
+  await expect.poll(looked(() => listed(a))).toEqual([opId]);
+  // It knows by then what is kept of it.
+  await looks(look, 3);
+  a.valve.letIn();
+  await expect.poll(() => a.store.outbox.deadLetters()).toMatchObject([{ opId }]);
+  expect([listed(a), world.errors]).toEqual([[], []]);
+});
+
+test('a dead letter of a page that is gone, which two tabs send again, is committed once, and both are told', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const before = await profile.open();
+  const writer = await world.store();
+  before.valve.holdIn();
+  await writer.put('taken', 1).committed;
+  const { opId } = before.store.put('taken', 2, { ifAbsent: true });
+  before.valve.letIn();
+  await expect.poll(() => before.store.outbox.deadLetters()).toMatchObject([{ opId }]);
+  await before.client.close();
+  const [a, b] = [await profile.open(), await profile.open()];
+  const request = { op: 'set', path: asPath('again'), value: 3 } as const;
+  a.valve.holdOut();
+  const inA = a.store.outbox.retry(opId, request);
+  const inB = b.store.outbox.retry(opId, request);
+  await expect.poll(() => b.store.outbox.list()).toMatchObject([{ state: 'sent' }]);
+  a.valve.letOut();
+  const [one, other] = await Promise.all([inA?.committed, inB?.committed]);
+  expect([one?.seq, writer.get('again')]).toEqual([other?.seq, 3]);
+  expect(world.errors).toEqual([]);
+});

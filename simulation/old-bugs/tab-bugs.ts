@@ -35,7 +35,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#writes.resign();',
     was: '',
     worlds: 'rights',
-    seed: 27,
+    seed: 9300007,
     says: /dead: /,
   },
   'a tab that was closed as another took over the cache left a timer running': {
@@ -44,7 +44,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#setReign(Infinity);\n    this.#peers',
     was: 'this.#peers',
     worlds: 'rights',
-    seed: 32,
+    seed: 40,
     says: /tab3 leaves 1 timers running/,
   },
 };

@@ -93,10 +93,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   outbox(): readonly OutboxEntry[] {
-    const isListed = ({ opId }: PendingRequest): boolean =>
-      this.#receipts.get(opId)?.isListed !== false;
-    const own = this.#replica?.outbox().filter(isListed);
-    return own?.map(listed) ?? [];
+    const all = this.#replica?.outbox() ?? [];
+    return all.filter(({ opId }) => this.#receipts.get(opId)?.isListed !== false).map(listed);
   }
 
   /** Resolves when there is something to read of a part; rejects when there never will be. */
@@ -160,8 +158,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   cancel(opId: OpId, isLeft = false): boolean {
-    const isOthers = this.#receipts.get(opId)?.isOthers === true;
-    if (this.stateOf(opId) === null || (isOthers && !isLeft)) return false;
+    const isOurs = isLeft || this.#receipts.get(opId)?.isOthers !== true;
+    if (this.stateOf(opId) === null || !isOurs) return false;
     this.#step({ type: 'cancel', opId, isLeft });
     return this.stateOf(opId) === null;
   }
@@ -170,9 +168,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#step({ type: 'retry', opId });
   }
 
-  relisted(): void {
-    this.#place.outboxChanged();
-  }
+  readonly relisted = (): void => this.#place.outboxChanged();
 
   stateOf(opId: OpId): PendingRequest['status']['state'] | null {
     return this.#replica?.stateOf(opId) ?? null;

@@ -7,6 +7,7 @@ import {
   type StoreName,
 } from '@holdfast/protocol';
 import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
+import type { ClientEnv } from '../env.ts';
 import type { Peers } from './peers.ts';
 import type { SeatedStore } from './seat.ts';
 
@@ -14,6 +15,7 @@ import type { SeatedStore } from './seat.ts';
 export type TabCachePorts = {
   readonly cache: Cache;
   readonly sharing: CacheSharing;
+  readonly env: Pick<ClientEnv, 'setTimeout' | 'clearTimeout'>;
   /** Resolves when it is known whether this tab leads, or it takes too long. */
   roleKnown(): Promise<void>;
   /** The other tabs. What this one stores before they see that it is alive would pass for that of a tab that is gone. */
@@ -23,6 +25,9 @@ export type TabCachePorts = {
   /** The committed state of a store of this tab; null where it has none to keep. */
   image(store: StoreName): ReplicaImage | null;
 };
+
+/** No connection waits longer for a cache. */
+const lateMs = 5000;
 
 type Requests = CacheChange['requests'];
 
@@ -95,7 +100,16 @@ export class TabCache {
   }
 
   async #review(name: StoreName, store: SeatedStore): Promise<void> {
-    const left = new Set((await this.orphans(name)).map(({ opId }) => opId));
+    const { env } = this.#ports;
+    let timer: unknown;
+    // Where it is not told in time we leave it all to whoever leads, who finds it there.
+    const late = new Promise<readonly PendingRequest[]>((resolve) => {
+      timer = env.setTimeout(() => resolve([]), lateMs);
+    });
+    const found = await Promise.race([this.orphans(name), late]).finally(() =>
+      env.clearTimeout(timer),
+    );
+    const left = new Set(found.map(({ opId }) => opId));
     for (const opId of this.found(store)) {
       if (left.has(opId)) continue;
       this.relayed(opId);

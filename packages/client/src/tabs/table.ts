@@ -327,14 +327,16 @@ export class TableSeat implements Seat {
   #cacheOver(cache: Cache): TabCache {
     const { sharing } = cache;
     if (sharing === undefined) throw new TypeError('tabs: this cache cannot be shared by tabs.');
+    const { env } = this.#settings;
     return new TabCache({
       cache,
       sharing,
+      env,
       peers: this.#peers,
       fenced: () => this.#fenced(),
       image: (store) => this.#hubs.get(store)?.image ?? null,
       roleKnown: () => {
-        this.#settings.env.setTimeout(this.#roleFound, roleKnownMs);
+        env.setTimeout(this.#roleFound, roleKnownMs);
         return this.#role;
       },
     });

@@ -1,3 +1,4 @@
+import { memoryCache } from '@holdfast/client';
 import { asPath } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { openWorld } from '../world.ts';
@@ -85,4 +86,33 @@ test('a dead letter of a page that is gone, which two tabs send again, is commit
   const [one, other] = await Promise.all([inA?.committed, inB?.committed]);
   expect([one?.seq, writer.get('again')]).toEqual([other?.seq, 3]);
   expect(world.errors).toEqual([]);
+});
+
+test('given a cache that answers no more, when a tab that has found something there of one that is gone connects anew, then it is connected all the same, and leaves that to whoever can read it', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const cache = memoryCache();
+  const before = await profile.open({ cache });
+  before.valve.down();
+  const { opId, durable } = before.store.put('left', 1);
+  await durable;
+  await before.client.close();
+  const late = bell(5000);
+  const { sharing } = cache;
+  if (sharing === undefined) throw new Error('it is shared');
+  let isStuck = false;
+  const outbox: typeof sharing.outbox = (store) =>
+    isStuck ? new Promise(() => undefined) : sharing.outbox(store);
+  const a = profile.sit({ cache: { ...cache, sharing: { ...sharing, outbox } }, env: late.env });
+  a.valve.holdOut();
+  await expect.poll(() => listed(a)).toEqual([opId]);
+  isStuck = true;
+  a.valve.cut();
+  await looks(late, 1);
+  await a.store.put('own', 1).committed;
+  expect([listed(a), a.store.get('left')]).toEqual([[], undefined]);
+  await a.client.close();
+  const b = await profile.open({ cache });
+  await expect.poll(() => listed(b)).toEqual([]);
+  expect([b.store.get('left'), world.errors]).toEqual([1, []]);
 });

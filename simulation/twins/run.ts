@@ -65,8 +65,12 @@ export class TwinWorlds {
     for (let seed = from; seed < from + worlds; seed++) {
       const dice = new Dice(seed ^ 0x57e95);
       const count = stepsMin + dice.below(stepsMin);
-      const terms = { count, lengthMs: count * stepMs, people: names.length };
-      const some = stepsOf(dice, { ...terms, deeds: seed % 2 === 0 ? deedsAndCuts : deeds });
+      const some = stepsOf(dice, {
+        count,
+        lengthMs: count * stepMs,
+        people: names.length,
+        deeds: seed % 2 === 0 ? deedsAndCuts : deeds,
+      });
       const script = some.map(({ does, who, roll }, at) => ({
         does,
         who,

@@ -61,7 +61,7 @@ export class TwinWorlds {
     this.#spoiling = new Spoiling(mutant, { most: 3 });
   }
 
-  async play({ from, count: worlds, progress, ...terms }: Seeds): Promise<Played<TwinFigures>> {
+  async play({ from, count: worlds, progress, ...shrinking }: Seeds): Promise<Played<TwinFigures>> {
     for (let seed = from; seed < from + worlds; seed++) {
       const dice = new Dice(seed ^ 0x57e95);
       const count = stepsMin + dice.below(stepsMin);
@@ -79,7 +79,7 @@ export class TwinWorlds {
       }));
       const play = (fewer: readonly Step<Deed>[]): Promise<Run> => this.#compare(seed, fewer);
       // oxlint-disable-next-line no-await-in-loop -- one world at a time
-      const { items, run, trace, isLeast } = await tried(script, play, terms);
+      const { items, run, trace, isLeast } = await tried(script, play, shrinking);
       const { problems, transcript } = run;
       const failure: Failure = { seed, problems, faults: [], steps: items, isLeast, transcript };
       if (problems.length > 0) return { failure, figures: this.figures };

@@ -49,26 +49,18 @@ export function meet(
   resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
 ): RecordConflictError {
   const { cache, report } = desk.room.settings;
-  const settle = keepHere(entry, desk);
+  const settle = keepHere(entry, desk, () =>
+    followLetter(clash, desk, () => conflict.resolve('theirs')),
+  );
   const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
     if (!entry.conflicts.includes(conflict)) return undefined;
     settle();
-    leave?.();
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
     // Nobody has to decide about its letter now.
     Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
     return resolve(how);
-  });
-  // It may be a letter already, or become one. Who discards that, or sends it again, has decided.
-  const isLetter = (): boolean =>
-    cache?.letters?.list(clash.ref.store).some(({ opId }) => opId === clash.opId) === true;
-  let wasLetter = isLetter();
-  const leave = cache?.letters?.subscribe(clash.ref.store, () => {
-    const was = wasLetter;
-    wasLetter = isLetter();
-    if (was && !wasLetter) conflict.resolve('theirs');
   });
   // What the first of two has met may be heard of later than what the second has.
   const behind = entry.conflicts.findIndex(
@@ -85,13 +77,35 @@ export function meet(
 /** Unresolved conflicts that keep their records here; of more, the first are let go of. */
 const disputesMax = 200;
 
+/** The write may be a letter already, or become one. Who discards that, or sends it again, has decided. */
+function followLetter(
+  { opId, ref: { store } }: Clash,
+  { room }: ConflictDesk,
+  decided: () => void,
+): (() => void) | undefined {
+  const letters = room.settings.cache?.letters;
+  const isLetter = (): boolean => letters?.list(store).some((each) => each.opId === opId) === true;
+  let wasLetter = isLetter();
+  return letters?.subscribe(store, () => {
+    const was = wasLetter;
+    wasLetter = isLetter();
+    if (was && !wasLetter) decided();
+  });
+}
+
 /** Has a record stay for its conflict, though nobody shows it: whoever is to decide may look later. */
-function keepHere(entry: RecordEntry, { room, disputes, hold }: ConflictDesk): Release {
+function keepHere(
+  entry: RecordEntry,
+  { room, disputes, hold }: ConflictDesk,
+  follow: () => (() => void) | undefined,
+): Release {
   // A client that is closed opens nothing again.
   if (room.connection.get().connection === 'closed') return releaseOnce(() => undefined);
   const release = hold(entry);
+  const leave = follow();
   const settle = releaseOnce(() => {
     disputes.delete(settle);
+    leave?.();
     release();
   });
   const [first] = disputes.add(settle);

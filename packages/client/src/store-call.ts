@@ -12,7 +12,6 @@ import { toldMs } from '@holdfast/engine/replica';
 import type { Signal } from '@holdfast/engine/registry';
 import { type ConnectionStatus, isOver } from './connection.ts';
 import { credentialsOf, isWeather } from './link/credentials.ts';
-import type { ClientEnv } from './env.ts';
 import { closedError } from './mistakes.ts';
 import { orAborted } from './or-aborted.ts';
 import type { Settings, TokenSource } from './options.ts';
@@ -157,11 +156,11 @@ const failuresMax = 15;
 
 /** Waits longer from failure to failure, and in the end no more. */
 export class Patience {
-  readonly #env: ClientEnv;
+  readonly #desk: StoreDesk;
   #failures = 0;
 
-  constructor({ settings }: StoreDesk) {
-    this.#env = settings.env;
+  constructor(desk: StoreDesk) {
+    this.#desk = desk;
   }
 
   /** Something went well. */
@@ -176,23 +175,31 @@ export class Patience {
     }
     const backOff = Math.min(backOffMs.first * 2 ** this.#failures, backOffMs.max);
     this.#failures += 1;
-    const ms = error.afterMs ?? backOff * (0.5 + this.#env.random() / 2);
-    await this.#pause(ms, signal);
+    const ms = error.afterMs ?? backOff * (0.5 + this.#desk.settings.env.random() / 2);
+    await this.#pause(ms, { isAsked: error.afterMs !== null, signal });
   }
 
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const env = this.#env;
+  /** Who was not asked to wait goes on as soon as the server is there again. */
+  #pause(
+    ms: number,
+    { isAsked, signal }: { readonly isAsked: boolean; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const { settings, connection } = this.#desk;
+    const { env } = settings;
     return new Promise((resolve, reject) => {
-      const stop = (): void => {
+      const end = (): void => {
         env.clearTimeout(timer);
-        reject(signal?.reason);
+        leave();
+        signal?.removeEventListener('abort', end);
+        if (signal?.aborted === true) reject(signal.reason);
+        else resolve();
       };
-      const timer = env.setTimeout(() => {
-        signal?.removeEventListener('abort', stop);
-        resolve();
-      }, ms);
-      if (signal?.aborted === true) stop();
-      else signal?.addEventListener('abort', stop, { once: true });
+      const timer = env.setTimeout(end, ms);
+      const leave = connection.subscribe(() => {
+        if (!isAsked && connection.get().connection === 'connected') end();
+      });
+      signal?.addEventListener('abort', end);
+      if (signal?.aborted === true) end();
     });
   }
 }

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
 const scopes = ['entries:read', 'entries:write', 'files:read', 'files:write'];
@@ -146,6 +147,36 @@ test('who cannot be reached is asked sixteen times, ever later, and then no more
     8000,
     ...Array.from({ length: 9 }, () => 10_000),
   ]);
+});
+
+test('a file that waits for the network is sent as soon as the client is connected again', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  const { rawToken } = await still.issue(scopes);
+  let isReachable = false;
+  let asked = 0;
+  const through: Fetch = (url, init) => {
+    if (!url.endsWith('/whoami')) asked += 1;
+    return isReachable ? fetch(url, init) : Promise.reject(new TypeError('no network'));
+  };
+  const valve = new Valve();
+  const client = still.client({
+    token: rawToken,
+    link: valve,
+    env: { fetch: through, random: () => 1 },
+  });
+  const store = client.store('acme/app');
+  await store.ready;
+  valve.down();
+  const sending = store.putFile('a', new Blob(['1']));
+  await expect.poll(() => asked).toBe(1);
+  await clock.pass(250);
+  await expect.poll(() => asked).toBe(2);
+  await clock.pass(30_000);
+  isReachable = true;
+  valve.up();
+  void client.connect();
+  expect((await sending).size).toBe(1);
 });
 
 test('a server that asks for patience without end is asked again after five minutes', async () => {

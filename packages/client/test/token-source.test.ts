@@ -37,6 +37,30 @@ test('C18 another token than one that was refused is asked for once, though it t
   expect(asked).toHaveLength(1);
 });
 
+test('C18 a source that says between two attempts that there is no other token is not asked again', async () => {
+  const clock = new VirtualClock();
+  await using still = await openWorld(undefined, { clock });
+  const fails: ((error: Error) => void)[] = [];
+  let asked = 0;
+  const client = still.client({
+    token: () => {
+      asked += 1;
+      return asked === 1 ? 'refused' : new Promise((_, reject) => void fails.push(reject));
+    },
+  });
+  client.store('acme/app');
+  await expect.poll(() => fails.length).toBe(1);
+  // It has been given up, and the next attempt is to come.
+  while (client.status.get().attempts === 0) {
+    // oxlint-disable-next-line no-await-in-loop -- one step after the other
+    await clock.pass(100);
+  }
+  fails[0]?.(new Error('signed out'));
+  await expect.poll(() => client.status.get().connection).toBe('failed');
+  await clock.pass(60_000);
+  expect(asked).toBe(2);
+});
+
 test('a source that always takes longer than a connection may is connected with what it gives: its first answer is for whichever attempt waits', async () => {
   const clock = new VirtualClock();
   await using still = await openWorld(undefined, { clock });

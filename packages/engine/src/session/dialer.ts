@@ -196,7 +196,9 @@ export class Dialer {
 
   #closed({ link, code, isFinal = false }: Weather<'closed'>): void {
     const phase = this.#phase;
-    if (link !== this.#turn.link || (phase !== 'open' && phase !== 'opening')) return;
+    // That there is no other token is true between two attempts, too.
+    const isPast = phase === 'resting' || (phase === 'waiting' && !isFinal);
+    if (link !== this.#turn.link || isPast) return;
     if (phase === 'open') this.#lost(code === grantsChanged);
     if (code === tokenInvalid) this.#unauthorized(isFinal);
     else this.#retry(code === grantsChanged);

@@ -65,7 +65,7 @@ const worlds: { readonly [kind: string]: Run } = {
   transfers: runTransfers,
   tabs: runTabs,
   'takeovers of tabs': (seeds) => runTakeovers(seeds, ['crashes']),
-  operators: runOperators,
+  operators: (seeds) => runOperators(seeds, { leaps: true }),
   'operators on SQLite files': (seeds) => runOperators(seeds, { storage: 'sqlite' }),
   counts: runCounts,
   denials: runDenials,

@@ -172,7 +172,11 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),
-  operators: () => runOperators(seeds, { storage: values.sqlite ? 'sqlite' : 'memory' }),
+  operators: () =>
+    runOperators(seeds, {
+      storage: values.sqlite ? 'sqlite' : 'memory',
+      leaps: values.leaps,
+    }),
   locks: () => runLocks(seeds),
   twins: () => runTwins(seeds),
   authorities: () => runAuthorities(seeds),

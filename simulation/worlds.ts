@@ -9,7 +9,7 @@ import { type Step, stepsOf } from './steps.ts';
 /** What worlds of a kind are like. */
 export type Setting<Deed extends string> = Pick<
   Simulation,
-  'server' | 'tokenMs' | 'hourMs' | 'deleteMs' | 'tablesMs' | 'storage' | 'prepare'
+  'server' | 'tokenMs' | 'hourMs' | 'deleteMs' | 'tablesMs' | 'settles' | 'storage' | 'prepare'
 > & {
   readonly faults: FaultRates;
   readonly store: string;

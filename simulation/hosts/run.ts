@@ -86,6 +86,7 @@ export class Hosts {
         ...(this.#isNarrow && { limits: narrowLimits }),
       },
       storage: this.#kind,
+      settles: this.#leaps,
       isFooled: this.#mutant === 'a server takes a clock that is set for the time',
       ...(this.#isNarrow && { faults: { ...faults, slow: 40 } }),
       ...(this.#leaps && { faults: { ...faults, leap: 12, leapServer: 24, crashServer: 16 } }),

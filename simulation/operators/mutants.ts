@@ -5,6 +5,7 @@ export const operatorMutants = {
   'a store that is there is not listed': 'listed',
   'a name is asked for twice': 'told',
   'an act is not noted': 'noted',
+  'what is kept for a day ends when a clock is set': 'told',
 } as const;
 
 /** One of {@link operatorMutants}. */

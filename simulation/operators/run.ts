@@ -48,6 +48,8 @@ export type OperatorTerms = {
   readonly mutant?: OperatorMutant | null;
   /** What servers keep stores in; default: memory. */
   readonly storage?: GroundKind;
+  /** Whether the clock of the servers is set by an hour, a day, a year. */
+  readonly leaps?: boolean;
 };
 
 /** Stores are made, filled, cloned, taken back and purged by servers that die amid all of that. */
@@ -55,8 +57,10 @@ export class OperatorWorlds extends Worlds<OperatorDeed, OperatorMutant> {
   figures: OperatorFigures = { done: 0, repeated: 0, crashes: 0 };
   #operators: readonly Operator[] = [];
 
-  constructor({ mutant = null, storage = 'memory' }: OperatorTerms = {}) {
-    super({ ...setting, storage }, new Spoiling(mutant, { lasting, most: 0 }));
+  constructor({ mutant = null, storage = 'memory', leaps = false }: OperatorTerms = {}) {
+    const faults = { ...setting.faults, leapServer: leaps ? 24 : 0 };
+    const settles = leaps && mutant !== 'what is kept for a day ends when a clock is set';
+    super({ ...setting, faults, settles, storage }, new Spoiling(mutant, { lasting, most: 0 }));
   }
 
   protected begin(world: World): void {

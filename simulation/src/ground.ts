@@ -22,10 +22,26 @@ export interface Ground {
 /** Kinds of {@link Ground}. */
 export type GroundKind = 'memory' | 'sqlite';
 
+/** What storages know the time by: the wall clock, and where its jumps are to be noticed the one that nobody sets. */
+type GroundClocks = { readonly now: () => number; readonly monotonic?: () => number };
+
+/** How the ground of a world is. */
+export type GroundTerms = {
+  /** What servers store on; default: memory. */
+  readonly storage?: GroundKind;
+  /** Whether a jump of the wall clock makes nothing old until it has stood for a day; default: no. */
+  readonly settles?: boolean;
+};
+
 /** What all servers of a world store on. */
-export function groundOf(kind: GroundKind, work: RealWork, now: () => number): Ground {
-  if (kind === 'sqlite') return new Files(work, now);
-  const storage = memory({ now });
+export function groundOf(
+  { storage: kind, settles = false }: GroundTerms,
+  work: RealWork,
+  { now, ...given }: Required<GroundClocks>,
+): Ground {
+  const clocks = { now, ...(settles && given) };
+  if (kind === 'sqlite') return new Files(work, clocks);
+  const storage = memory(clocks);
   return { storage, restart: nothing, told: nothing, end: async () => undefined };
 }
 
@@ -41,16 +57,16 @@ const files = ['holdfast.db', 'holdfast.db-wal'] as const;
  */
 class Files implements Ground {
   readonly #work: RealWork;
-  readonly #now: () => number;
+  readonly #clocks: GroundClocks;
   readonly #root = mkdtempSync(join(tmpdir(), 'holdfast-world-'));
   readonly #lives: Storage[] = [];
   #storage: Storage;
   /** Where the write-ahead log ended before and after the last append, while nobody has been told of that. */
   #untold: { readonly from: number; readonly to: number } | null = null;
 
-  constructor(work: RealWork, now: () => number) {
+  constructor(work: RealWork, clocks: GroundClocks) {
     this.#work = work;
-    this.#now = now;
+    this.#clocks = clocks;
     this.#storage = this.#open();
   }
 
@@ -90,7 +106,7 @@ class Files implements Ground {
 
   #open(): Storage {
     const directory = join(this.#root, String(this.#lives.length));
-    const storage = sqlite({ directory, durability: 'process', now: this.#now });
+    const storage = sqlite({ directory, durability: 'process', ...this.#clocks });
     this.#lives.push(storage);
     const wal = join(directory, files[1]);
     return over(this.#work.watched(storage), {

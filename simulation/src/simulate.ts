@@ -114,9 +114,10 @@ export async function playSeed<Step extends { readonly at: number } = never>(
   return runWorld(simulation, seed, itemsOf(simulation, seed));
 }
 
-function paceOf({ hourMs, deleteMs, tablesMs = 0, isFooled = false }: Pace): Pace {
+function paceOf({ hourMs, deleteMs, tablesMs = 0, isFooled = false, settles = false }: Pace): Pace {
   return {
     isFooled,
+    settles,
     tablesMs,
     ...(hourMs !== undefined && { hourMs }),
     ...(deleteMs !== undefined && { deleteMs }),

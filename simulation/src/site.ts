@@ -47,6 +47,8 @@ export type Pace = {
   readonly tablesMs?: number;
   /** Whether servers take the wall clock, which may be set, for the time that passes: a mistake; default: no. */
   readonly isFooled?: boolean;
+  /** Whether a jump of the wall clock makes nothing old that is kept for a time until it has stood for a day; default: no. */
+  readonly settles?: boolean;
 };
 
 const hourMs = 3_600_000;

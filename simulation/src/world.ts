@@ -14,7 +14,7 @@ import { strike, type TimedFault } from './faults.ts';
 import { type Ground, type GroundKind, groundOf } from './ground.ts';
 import { over } from './over.ts';
 import { RealWork } from './real.ts';
-import type { Room } from './room.ts';
+import { type Room, wallStart } from './room.ts';
 import { whoIsLate } from './late.ts';
 import { type Pace, Site } from './site.ts';
 import { watchUncaught } from './uncaught.ts';
@@ -71,6 +71,7 @@ export class World {
   readonly #logs = new Map<string, Logged[]>();
   /** Of stores that are no more, by their incarnations. */
   readonly #bygone = new Map<string, readonly Logged[]>();
+  #wall = (): number => wallStart;
   #isCalm = false;
   #recreated = 0;
   /** How often old history was forgotten. */
@@ -84,7 +85,8 @@ export class World {
     this.#options = options;
     this.dice = dice.fork();
     this.#room = this.#makeRoom(dice.fork());
-    const ground = groundOf(options.storage ?? 'memory', this.#work, () => this.site.wall());
+    const clocks = { now: () => this.#wall(), monotonic: () => this.now };
+    const ground = groundOf(options, this.#work, clocks);
     this.#ground = ground;
     const undraw = drawFrom(this.#chance);
     try {
@@ -103,6 +105,7 @@ export class World {
     } finally {
       undraw();
     }
+    this.#wall = this.site.wall;
     for (const fault of options.faults) {
       this.#agenda.at(fault.at, () => {
         if (this.#isCalm) return;

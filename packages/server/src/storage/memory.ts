@@ -29,7 +29,7 @@ import {
   type StoreHead,
   type StoreRow,
 } from './port.ts';
-import { type Clocks, settledClock } from './settled.ts';
+import { type Clocks, clocksOf } from './settled.ts';
 
 /** How to keep stores in memory. */
 export type MemoryOptions = {
@@ -39,13 +39,13 @@ export type MemoryOptions = {
    * answers by which repeats are known) until it has stood for a day.
    */
   readonly now?: () => EpochMs;
+  /** A clock in milliseconds that nobody sets, by which a jump of `now` is noticed; default: the system's, or `now` itself if given. */
+  readonly monotonic?: () => number;
 };
 
 /** Keeps everything in this process and nothing beyond it: for tests and for data that may be lost. */
 export function memory(options: MemoryOptions = {}): Storage {
-  const { now = Date.now } = options;
-  const settled = options.now ?? settledClock(Date.now);
-  return new MemoryStorage(retentionOf(options.retention), { now, settled });
+  return new MemoryStorage(retentionOf(options.retention), clocksOf(options));
 }
 
 const chunkRows = 1000;

@@ -44,3 +44,14 @@ export function settledClock(
     return Math.min(now, Math.round(at + believed));
   };
 }
+
+/** Of a storage: of a wall clock of its own each reading is believed, unless a monotonic one is given beside it. */
+export function clocksOf({
+  now = Date.now,
+  monotonic = now === Date.now ? () => performance.now() : undefined,
+}: {
+  readonly now?: () => EpochMs;
+  readonly monotonic?: () => number;
+}): Clocks {
+  return { now, settled: monotonic === undefined ? now : settledClock(now, monotonic) };
+}

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Path, Seq } from '@holdfast/protocol';
 import { retentionOf } from './batch.ts';
-import { settledClock } from './settled.ts';
+import { clocksOf } from './settled.ts';
 import type { Desk } from './sqlite/desk.ts';
 import {
   type Answer,
@@ -40,6 +40,8 @@ export type SqliteOptions = FileOptions & {
    * answers by which repeats are known) until it has stood for a day.
    */
   readonly now?: () => EpochMs;
+  /** A clock in milliseconds that nobody sets, by which a jump of `now` is noticed; default: the system's, or `now` itself if given. */
+  readonly monotonic?: () => number;
 };
 
 const chunkRows = 1000;
@@ -52,9 +54,7 @@ export function sqlite(options: SqliteOptions): Storage {
   const retention = retentionOf(options.retention);
   const file = new DatabaseFile(options);
   try {
-    const { now = Date.now } = options;
-    const settled = options.now ?? settledClock(Date.now);
-    return new SqliteStorage(file, { retention, now, settled });
+    return new SqliteStorage(file, { retention, ...clocksOf(options) });
   } catch (error) {
     file.close();
     throw toStorageError(error, file.name);

@@ -83,11 +83,14 @@ test('a clock that is put back in part has stood for as long as it was ahead by 
 
 const kinds = ['disk', 'memory'] as const;
 
-/** A storage that takes the time of the system. */
-function storageIn(kind: (typeof kinds)[number]): Storage {
-  if (kind === 'memory') return memory();
+/** A storage that takes the time of the system, where no other clocks are given. */
+function storageIn(
+  kind: (typeof kinds)[number],
+  clocks: { readonly now?: () => number; readonly monotonic?: () => number } = {},
+): Storage {
+  if (kind === 'memory') return memory(clocks);
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-clock-'));
-  const storage = sqlite({ directory });
+  const storage = sqlite({ directory, ...clocks });
   onTestFinished(async () => {
     await storage.close();
     rmSync(directory, { recursive: true });
@@ -161,5 +164,49 @@ test.each(kinds)(
     jump(-year);
     vi.advanceTimersByTime(24 * hour);
     expect(await files.condemn(content.hash)).toBe('free');
+  },
+);
+
+test('disk: what administrators did yesterday is listed when the clock was years ahead meanwhile', async () => {
+  const { audit } = storageIn('disk');
+  const act = (target: string) =>
+    audit.note({
+      at: Date.now(),
+      org: 'acme',
+      act: 'store.created',
+      actor: null,
+      store: null,
+      target,
+      details: {},
+    });
+  const noted = async () => (await audit.list({ org: 'acme', limit: 10 })).map((row) => row.target);
+  await act('first');
+  vi.advanceTimersByTime(24 * hour);
+  jump(2 * year);
+  await act('amid');
+  jump(-2 * year);
+  await act('last');
+  expect(await noted()).toEqual(['last', 'amid', 'first']);
+  vi.advanceTimersByTime(401 * 24 * hour);
+  await act('later');
+  expect(await noted()).not.toContain('first');
+});
+
+test.each(kinds)(
+  '%s: of a wall clock of its own a jump ahead ages nothing where a monotonic one is given, and all where none is',
+  async (kind) => {
+    let [passed, ahead] = [0, 0];
+    const now = (): number => start + passed + ahead;
+    const known = async (given: { readonly monotonic?: () => number }): Promise<boolean> => {
+      const { keys } = storageIn(kind, { now, ...given });
+      await keys.take({ name: 'k', print: 1, at: now() });
+      ahead = year;
+      const row = await keys.take({ name: 'k', print: 1, at: now() });
+      ahead = 0;
+      return row !== null;
+    };
+    expect(await known({ monotonic: () => passed })).toBe(true);
+    passed += hour;
+    expect(await known({})).toBe(false);
   },
 );

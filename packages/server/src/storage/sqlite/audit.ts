@@ -28,7 +28,8 @@ export class SqliteAudit implements AuditTable {
       const text = JSON.stringify(details);
       const { id = null, name = null } = store ?? {};
       this.#sql.note.run(at, org, act, actor, id, name, target, text);
-      this.#sql.prune.run(prunedRows, this.#desk.now() - keptMs);
+      // By a clock that has just been put ahead none is old.
+      this.#sql.prune.run(prunedRows, this.#desk.settled() - keptMs);
     });
   }
 

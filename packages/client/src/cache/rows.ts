@@ -88,7 +88,8 @@ export function cacheFault(
   why: CacheFaultKind,
   { cause, kept = false }: { readonly cause?: unknown; readonly kept?: boolean } = {},
 ): HoldfastError {
-  const said = cause instanceof Error ? `: ${cause.name}: ${cause.message}` : '';
+  const isSaid = cause instanceof Error && cause.message !== '';
+  const said = isSaid ? `: ${cause.name}: ${cause.message}` : '';
   return new HoldfastError('cache_failed', { why, kept }, `cache_failed: ${why}${said}`);
 }
 

@@ -75,6 +75,15 @@ describe('what is read from a cache', () => {
     },
   );
 
+  it('is told without an end that says nothing', async () => {
+    using place = tampered();
+    await filled(place.open);
+    place.change(`UPDATE request SET text = '{"format":1,"event":"write"}' WHERE id LIKE '%:2'`);
+    const messages: string[] = [];
+    await reopened(place.open, { report: ({ message }) => messages.push(message) });
+    expect(messages).toEqual(['cache_failed: corrupt']);
+  });
+
   it('is a dead letter for each request that makes no sense, and the others are sent', async () => {
     using place = tampered();
     await filled(place.open);

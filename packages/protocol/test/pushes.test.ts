@@ -43,10 +43,15 @@ test('a rollback is of a path or of the store', () => {
 });
 
 test('a rollback takes no guards: one that is given is refused, for it would be relied on (stores.md §7.5)', () => {
-  const guards = [{ fence: { key: 'a', token: 1 } }, { if_match: 0 }, { if_absent: true }];
+  const guards = [
+    { fence: { key: 'a', token: 1 } },
+    { if_match: 0 },
+    { if_absent: true },
+    { preconditions: [{ path: 'a', if_absent: true }] },
+  ];
   const read = guards.map((guard) => readRollback({ to_seq: 0, ...guard }, limits));
   expect(read.map(codeOf)).toEqual(guards.map(() => 'invalid_precondition'));
-  const none = { fence: null, if_match: null };
+  const none = { fence: null, if_match: null, preconditions: null };
   expect(readRollback({ to_seq: 0, ...none }, limits)).toEqual({ path: null, toSeq: 0 });
 });
 

@@ -61,7 +61,7 @@ function isName(value: unknown): value is string {
 export type Rollback = { readonly path: Path | null; readonly toSeq: Seq };
 
 /** What a rollback does not look at (stores.md §7.5), and who gives one would rely on. */
-const guards = ['fence', 'if_match', 'if_absent'];
+const guards = ['fence', 'if_match', 'if_absent', 'preconditions'];
 
 /** Reads a `rollback` push; whether the seq is one of the store is for the authority to say (stores.md §13.3.1). */
 export function readRollback(payload: unknown, limits: PathLimits): Rollback | Refusal {

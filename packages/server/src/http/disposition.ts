@@ -1,9 +1,17 @@
 const inlineTypes = /^(image\/(?!svg)|audio\/|video\/|application\/pdf$|text\/plain$)/;
-const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;[\x20-\x7e]*)?$/;
+const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?=[ \t]*(;|$))/;
+/** Parameters by RFC 9110 §5.6.6, as they go on after a media type. */
+const parameters =
+  /^(?:[ \t]*;(?:[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"(?:[ !#-[\]-~]|\\[ -~])*"))?)*$/;
 
-/** The content type to answer with; what an entry says may be any text. */
+/**
+ * The content type to answer with; what an entry says may be any text. Parameters that are none are left out: browsers do
+ * not agree on where they end, and take what follows a comma for another type.
+ */
 export function contentTypeOf(said: string): string {
-  return mediaType.test(said) ? said : 'application/octet-stream';
+  const [type = null] = mediaType.exec(said) ?? [];
+  if (type === null) return 'application/octet-stream';
+  return parameters.test(said.slice(type.length)) ? said : type;
 }
 
 /** Whether pages show or play it, and learn no more of it than its size. */

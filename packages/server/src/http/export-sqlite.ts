@@ -6,6 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { refuse } from '@holdfast/protocol';
 
 import { sweepLeftovers } from '../files/index.ts';
+import { StorageError } from '../storage/port.ts';
+import { toStorageError } from '../storage/sqlite/faults.ts';
 import type { HttpDeps } from './deps.ts';
 import { refused } from './errors.ts';
 import { type Exported, leavesOf, sendOf } from './exported.ts';
@@ -34,8 +36,17 @@ export async function exportSqlite(
   };
   return make(exported, { ...desk, end }).catch((error: unknown) => {
     end();
-    throw error;
+    throw asTrouble(error);
   });
+}
+
+/** A disk for temporary files that is full, say, is no failure of ours; the log names it. */
+function asTrouble(error: unknown): unknown {
+  const place = join(tmpdir(), PREFIX);
+  const isOfFiles = error instanceof Error && 'syscall' in error;
+  if (!isOfFiles) return toStorageError(error, place);
+  const message = `${place} cannot be made or written to (${error.message}). Check the disk for temporary files, its space and the permissions.`;
+  return new StorageError('io', message, error);
 }
 
 async function make(

@@ -158,6 +158,29 @@ describe('downloads', () => {
     );
   });
 
+  test.each([
+    // A browser that takes several for a list shows the last, so as a page what is called a text.
+    ['text/plain; a, text/html', 'text/plain', 'inline'],
+    ['text/plain; charset="utf-8', 'text/plain', 'inline'],
+    ['text/plain; charset="a"b', 'text/plain', 'inline'],
+    ['text/plain\r\n; a=b', 'application/octet-stream', 'attachment'],
+    ['text/plain, text/html', 'application/octet-stream', 'attachment'],
+    [
+      'video/mp4; codecs="avc1.4d, mp4a\\"" ;b=c',
+      'video/mp4; codecs="avc1.4d, mp4a\\"" ;b=c',
+      'inline',
+    ],
+  ])('a file whose entry says %j comes as %j, %s', async (said, given, disposition) => {
+    const { call, joined } = await withFile();
+    const peer = await joined();
+    const values = { hash: hashOf(text), size: 44, uploaded_at: '2026-01-01T00:00:00Z' };
+    await put(peer, 'odd', { _type: 'file', ...values, content_type: said, filename: null });
+    const { status, headers } = await call('odd');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe(given);
+    expect(headers.get('content-disposition')).toBe(disposition);
+  });
+
   test('what is no file is not found, with and without something at the path', async () => {
     const { call, joined } = await withFile();
     const peer = await joined();

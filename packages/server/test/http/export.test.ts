@@ -231,6 +231,41 @@ test('of the databases that nobody reads there are sixteen at most', async () =>
   await Promise.all([...made.slice(1), next].map(async ({ body }) => body?.cancel()));
 });
 
+test('where there is no room for a database, it is unavailable, and the log says why; nothing is left of it', async () => {
+  const { world, get } = await open();
+  const before = left();
+  const { exec } = DatabaseSync.prototype;
+  const { mkdtemp } = promises;
+  onTestFinished(() => {
+    DatabaseSync.prototype.exec = exec;
+    promises.mkdtemp = mkdtemp;
+    syncBuiltinESMExports();
+  });
+  DatabaseSync.prototype.exec = function execInNoRoom(sql) {
+    exec.call(this, `PRAGMA max_page_count = 2; ${sql}`);
+  };
+  const amid = await get('sqlite');
+  expect([amid.status, (await amid.json()).error]).toEqual([503, 'unavailable']);
+  expect(left()).toEqual(before);
+  DatabaseSync.prototype.exec = exec;
+  promises.mkdtemp = async () => {
+    throw Object.assign(new Error('no space left on device'), {
+      code: 'ENOSPC',
+      syscall: 'mkdtemp',
+    });
+  };
+  syncBuiltinESMExports();
+  const atOnce = await get('sqlite');
+  expect([atOnce.status, (await atOnce.json()).error]).toEqual([503, 'unavailable']);
+  expect(world.failures).toEqual([
+    expect.objectContaining({
+      reason: 'full',
+      message: expect.stringContaining('holdfast-export'),
+    }),
+    expect.objectContaining({ reason: 'io', message: expect.stringContaining(tmpdir()) }),
+  ]);
+});
+
 test('what a process that was killed has left of its exports is gone with the next one', async () => {
   const { get } = await open();
   const [dead, alive] = [999_999_999, process.ppid].map((pid) => {

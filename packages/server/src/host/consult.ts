@@ -27,9 +27,10 @@ export async function adviceOn(
   return advice;
 }
 
-/** The same answer to each question. */
-export function adviceToAll(questions: readonly Question[], answer: Refusal): Advice {
-  return new Map(questions.map(({ key }) => [key, answer]));
+/** Refuses for now what may not go on: whoever sends it again goes by the rights of then. */
+export function refusingAll(questions: readonly Question[]): Advice {
+  const refusal = refuse('unavailable', { retry_after_ms: RETRY_AFTER_MS });
+  return new Map(questions.map(({ key }) => [key, refusal]));
 }
 
 function deadline(clock: Clock): { readonly late: Promise<Refusal>; stop(): void } {

@@ -1,10 +1,16 @@
 import type { LoggedOp, LoneRequest, Submission } from '@holdfast/engine/authority';
 import type { Scope, Span, Tree } from '@holdfast/engine/data';
-import type { Refusal, Rollback, Seq, WriteReply } from '@holdfast/protocol';
+import {
+  isRefusal,
+  type Refusal,
+  refuse,
+  type Rollback,
+  type Seq,
+  type WriteReply,
+} from '@holdfast/protocol';
 import { refuseSeq, spanOf, stateAt, targetOf } from './history.ts';
 import type { Looker } from '../storage/turn.ts';
 import type { Patrol } from './patrol.ts';
-import type { Receiver } from './requests.ts';
 import type { Stores } from './stores.ts';
 import type { StoreHost } from './store-host.ts';
 import { tellBackwards, Telling } from './telling.ts';
@@ -17,7 +23,7 @@ type OpenStore = Pick<
   /** How many leaves of the committed state are leases, those that have ended included. */
   readonly leases: number;
   /** Commits the request, or tells why not. `mayStill`: whether it is still its sender's to make. */
-  write(request: LoneRequest, mayStill?: Receiver['mayStill']): Promise<WriteReply | Refusal>;
+  write(request: LoneRequest, mayStill?: () => Promise<boolean>): Promise<WriteReply | Refusal>;
   /** The state at a seq, or why there is none. */
   past(seq: Seq, looker: Looker): Promise<Tree | Refusal>;
   /** The same to go back to, as it is asked for. */
@@ -70,7 +76,7 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
       standing: () => host.standing(),
       read: (after, through) => host.read(after, through),
       follow: (follower) => host.follow(follower),
-      write: (request, mayStill) => submit(host, { ...request, channel }, mayStill && { mayStill }),
+      write: (request, mayStill) => submit(host, { ...request, channel }, mayStill),
       past: async (seq, looker) => refuseSeq(host, seq) ?? stateAt(host, seq, looker),
       target: (asked, looker) => targetOf(host, asked, looker),
       span: (range, looker) => spanOf(host, range, looker),
@@ -101,14 +107,18 @@ export function doorTo(stores: Stores, nextNumber: () => number): StoreDoor {
 function submit(
   host: StoreHost,
   request: LoneRequest & Pick<Submission, 'channel'>,
-  more: Pick<Receiver, 'mayStill'> = {},
+  stillOf: () => Promise<boolean> = async () => true,
 ): Promise<WriteReply | Refusal> {
   const ticket = host.ticket();
+  let may = true;
+  const mayStill = async (): Promise<boolean> => (may = await stillOf());
   return new Promise((resolve, reject) => {
     const lost = (): void => reject(new Error(`The store ${host.row.name} stopped meanwhile.`));
+    const answered = (_ticket: number, answer: WriteReply | Refusal): void =>
+      resolve(may || !isRefusal(answer) ? answer : refuse('unauthorized'));
     host.submit(
       { ...request, ticket, blocks: false, unblock: false, dialect: 4 },
-      { answered: (_ticket, answer) => resolve(answer), lost, ...more },
+      { answered, lost, mayStill },
     );
   });
 }

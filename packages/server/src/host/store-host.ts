@@ -8,14 +8,7 @@ import {
   type Submission,
 } from '@holdfast/engine/authority';
 import type { Tree } from '@holdfast/engine/data';
-import {
-  type EpochMs,
-  type Json,
-  type Limits,
-  type Path,
-  refuse,
-  type Seq,
-} from '@holdfast/protocol';
+import { type EpochMs, type Json, type Limits, type Path, type Seq } from '@holdfast/protocol';
 import type { Bus } from '../bus/port.ts';
 import type { AppendResult, Storage, StoreRow } from '../storage/port.ts';
 import { turn } from '../storage/turn.ts';
@@ -25,7 +18,7 @@ import type { Clock } from './clock.ts';
 import { LeaseAlarm } from './lease-alarm.ts';
 import { loadStore } from './loading.ts';
 import { migrate, type StoreGate } from './migrate.ts';
-import { adviceOn, adviceToAll } from './consult.ts';
+import { adviceOn, refusingAll } from './consult.ts';
 import { countOps } from './count-ops.ts';
 import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
 import { readLimit, StoreLog } from './store-log.ts';
@@ -338,7 +331,7 @@ export class StoreHost {
   }: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {
     const answers = await adviceOn(questions, this.#room);
     const isAllowed = await this.#requests.mayStill(ticket);
-    const advice = isAllowed ? answers : adviceToAll(questions, refuse('unauthorized'));
+    const advice = isAllowed ? answers : refusingAll(questions);
     this.#step({ type: 'consulted', ticket, advice });
   }
 

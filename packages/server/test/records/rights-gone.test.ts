@@ -4,6 +4,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
+import type { Principal } from '@holdfast/server';
 import { everything, topic, world, type World } from '../conversation/world.ts';
 import { http, person, write } from './site.ts';
 
@@ -21,31 +22,44 @@ const lateMs = 4500;
 type Site = World & {
   readonly clock: VirtualClock;
   isKnown: boolean;
-  /** A rule has been asked, and answers that it may be. */
+  /** What the token lets in to; null: to everything. */
+  rules: Principal['pathRules'];
+  /** A rule has been asked, and asked again, and answers that it may be. */
   readonly asked: Promise<void>;
+  readonly askedAgain: Promise<void>;
   readonly permit: () => void;
 };
 
 async function site(): Promise<Site> {
   const clock = new VirtualClock();
-  const rights = { isKnown: true };
-  const [asked, answer] = [deferred<void>(), deferred<boolean>()];
+  const rights: Pick<Site, 'isKnown' | 'rules'> = { isKnown: true, rules: null };
+  const [asked, askedAgain, answer] = [deferred<void>(), deferred<void>(), deferred<boolean>()];
+  let asks = 0;
   const made = await world({
     clock,
     storage: memory({ now: clock.wall }),
     authenticate: async ({ token }) => {
       if (token === 'dev') return everything;
-      return rights.isKnown ? person(token) : null;
+      if (!rights.isKnown) return null;
+      return person(token, { pathRules: rights.rules ?? null });
     },
   });
   made.server.record(Doc, {
     write: () => {
+      asks += 1;
+      if (asks > 1) askedAgain.resolve();
       asked.resolve();
       return answer.promise;
     },
   });
   const permit = (): void => answer.resolve(true);
-  return Object.assign(rights, { ...made, clock, asked: asked.promise, permit });
+  return Object.assign(rights, {
+    ...made,
+    clock,
+    asked: asked.promise,
+    askedAgain: askedAgain.promise,
+    permit,
+  });
 }
 
 it('S101 a write about which a rule is still asked when its token is revoked is not committed', async () => {
@@ -53,6 +67,7 @@ it('S101 a write about which a rule is still asked when its token is revoked is 
   const peer = await made.joined({ token: 'ada', device: 'd2' });
   const dev = await made.joined();
   peer.push(topic, 'write', { op: 'set', path: 'docs/1/title', value: 'x', client_op_id: 'o1' });
+  peer.push(topic, 'write', { op: 'set', path: 'behind', value: 'x', client_op_id: 'o2' });
   await made.asked;
   made.isKnown = false;
   await made.clock.pass(lateMs);
@@ -62,6 +77,7 @@ it('S101 a write about which a rule is still asked when its token is revoked is 
   await write(dev, { op: 'set', path: 'next', value: 1 });
   await write(dev, { op: 'set', path: 'next', value: 2 });
   expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
+  expect((await http(made, 'GET', 'entry?path=behind')).status).toBe(404);
 });
 
 it('a write about which a rule is still asked when its connection is lost is committed', async () => {
@@ -95,3 +111,20 @@ it.each(['entries', 'import?headerless=slash'])(
     expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
   },
 );
+
+it('a write that is sent again under other rights, while a rule is still asked about it, goes by those', async () => {
+  const made = await site();
+  const peer = await made.joined({ token: 'ada', device: 'd2' });
+  const op = { op: 'set', path: 'docs/1/title', value: 'x', client_op_id: 'o1' };
+  peer.push(topic, 'write', op);
+  await made.asked;
+  made.rules = [{ pattern: 'docs/**', allow: ['read', 'write'] }];
+  await made.clock.pass(lateMs);
+  expect(await peer.closed()).toBe(4002);
+  const again = await made.joined({ token: 'ada', device: 'd2' });
+  const asking = again.ask(topic, 'write', op);
+  await made.askedAgain;
+  made.permit();
+  expect(await asking).toMatchObject({ status: 'ok' });
+  expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(200);
+});

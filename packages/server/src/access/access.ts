@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type EpochMs, type Refusal, refuse } from '@holdfast/protocol';
 
 import type { StoreRow } from '../storage/port.ts';
+import { asOfNow } from './as-of-now.ts';
 import { canonicalText } from './canonical.ts';
 import { principalOf } from './given-principal.ts';
 import { sameRules } from './path-rules.ts';
@@ -56,7 +57,7 @@ export class Access {
       const given = (await this.#config.authenticate?.(credentials)) ?? null;
       return given === null
         ? null
-        : principalOf(given, "The authenticator's answer is no principal:");
+        : asOfNow(principalOf(given, "The authenticator's answer is no principal:"));
     } catch (error) {
       throw withoutToken(error, credentials.token);
     }

@@ -55,7 +55,7 @@ function membersOf(
 }
 
 /** Whether it may hold more than is seen of it: private members. */
-function isOfClass(value: object): boolean {
+export function isOfClass(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype !== null && prototype !== Object.prototype;
 }

@@ -232,11 +232,6 @@ describe('a principal may be given in short', () => {
     if (principal === null) throw new Error('nobody');
     expect(await access.recheck(seen, principal)).toBe('valid');
   });
-
-  test('one that is whole is the very object', async () => {
-    const { access } = setUp(() => ann);
-    expect(await access.authenticate(credentials('x'))).toBe(ann);
-  });
 });
 
 // Never run: what counts is what compiles.

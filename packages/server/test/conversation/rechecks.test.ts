@@ -56,3 +56,44 @@ test.each(changes)(
     expect(await peer.closed()).toBe(4002);
   },
 );
+
+type Kept = { -readonly [Name in keyof Principal]: Principal[Name] } & { role: string };
+
+const ways: readonly (readonly [string, (kept: Kept) => void])[] = [
+  ['all path rules', ({ pathRules }) => Array.isArray(pathRules) && pathRules.pop()],
+  ['what a rule lets', ({ pathRules }) => Object.assign(pathRules?.[0] ?? {}, { allow: [] })],
+  ['an org', ({ orgs }) => Array.isArray(orgs) && orgs.push('other')],
+  ['a scope', ({ scopes }) => scopes instanceof Set && scopes.delete('audit:read')],
+  [
+    'the way to stores',
+    ({ storeAccess }) => Object.assign(storeAccess, { mode: 'selected', storeIds: [] }),
+  ],
+  ['a claim', ({ claims }) => Object.assign(claims?.['of'] ?? {}, { team: 'red' })],
+  ['presence', (kept) => (kept.presence = true)],
+  ['what the application adds', (kept) => (kept.role = 'editor')],
+];
+
+test.each(ways)(
+  'a socket is closed with 4002 where the application has changed %s in the very object that it gives each time',
+  async (_what, change) => {
+    const clock = new VirtualClock();
+    const kept: Kept = {
+      ...everything,
+      orgs: ['demo'],
+      scopes: new Set(everything.scopes),
+      storeAccess: { mode: 'all' },
+      pathRules: [{ pattern: '**', allow: ['read', 'write'] }],
+      claims: { of: { team: 'blue' } },
+      presence: false,
+      role: 'viewer',
+    };
+    const authenticate: Authenticate = async () => kept;
+    const { joined } = await world({ clock, authenticate, storage: memory({ now: clock.wall }) });
+    const peer = await joined();
+    await clock.pass(5000);
+    expect(await put(peer, 'a', 1)).toBe(1);
+    change(kept);
+    await clock.pass(5000);
+    expect(await peer.closed()).toBe(4002);
+  },
+);

@@ -38,6 +38,15 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     seed: 9300007,
     says: /dead: /,
   },
+  'what a tab that is gone had given the leading one was nowhere once it was refused': {
+    mended: 'a29b145',
+    file: 'packages/client/src/tabs/relayed-writes.ts',
+    now: 'receipt.isListed = true;',
+    was: '',
+    worlds: 'rights',
+    seed: 19,
+    says: /is nowhere/,
+  },
   'a tab that was closed as another took over the cache left a timer running': {
     mended: '710d00a',
     file: 'packages/client/src/tabs/table.ts',

@@ -88,6 +88,11 @@ export class TabCache {
     this.#inherited.delete(opId);
   }
 
+  /** This tab keeps what one that is gone has left, from now on. */
+  inherit(request: PendingRequest): void {
+    this.#inherited.set(request.opId, request);
+  }
+
   /** What was found of tabs that are gone, as far as a store has it to send. */
   found(store: Pick<SeatedStore, 'stateOf'>): readonly OpId[] {
     const isOpen = (opId: OpId): boolean => (store.stateOf(opId) ?? 'answered') !== 'answered';
@@ -130,17 +135,14 @@ export class TabCache {
     return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
   }
 
-  /** The requests that nobody who lives will send; they are not to be taken back any more. */
+  /** The requests that nobody who lives will send. */
   async orphans(store: StoreName): Promise<readonly PendingRequest[]> {
-    const { sharing } = this.#ports;
-    const session = this.#ports.peers.session;
-    const [requests, alive] = await Promise.all([
-      sharing.outbox(store),
-      this.#ports.peers.living(),
-    ]);
-    return requests
-      .filter(({ opId, holder }) => holderOf(opId, holder) !== session)
-      .flatMap((request) => this.#inherit(request, alive));
+    const { sharing, peers } = this.#ports;
+    const [requests, alive] = await Promise.all([sharing.outbox(store), peers.living()]);
+    return requests.filter(({ opId, holder }) => {
+      const session = holderOf(opId, holder);
+      return session !== peers.session && !alive.has(session);
+    });
   }
 
   async #commit(store: StoreName, change: CacheChange): Promise<void> {
@@ -189,7 +191,7 @@ export class TabCache {
     const session = holderOf(request.opId, request.holder);
     if (session === this.#ports.peers.session) return [request];
     if (alive.has(session)) return [];
-    this.#inherited.set(request.opId, request);
+    this.inherit(request);
     return [{ ...request, attempts: Math.max(1, request.attempts) }];
   }
 

@@ -25,8 +25,6 @@ export const askLimits: AskLimits = { ...requestLimits, max_patterns: Infinity }
 
 /** The leader's end of one joined channel of another tab. */
 export interface FollowerChannel {
-  /** The tab. */
-  readonly session: string;
   accept(response: object): void;
   refuse(refusal: Refusal): void;
   push(message: Message): void;

@@ -12,8 +12,8 @@ import type { SeatedNews, SeatedStore } from './seat.ts';
 export interface Serving {
   /** The leader's store has heard something. */
   heard(news: SeatedNews): void;
-  /** Whether a request of another tab is in our outbox. */
-  isAsked(opId: OpId): boolean;
+  /** What a tab that is gone had given us to send is listed here; says whether we have it. */
+  list(opId: OpId): boolean;
   /** Ends all channels. */
   shut(): void;
 }

@@ -118,14 +118,14 @@ export class Leading {
     cache.orphans(name).then((requests) => {
       if (reign !== this.#reign || store !== hub.store || !hub.isLive) return;
       this.#adopted = this.#adopted.filter(isOpen);
-      for (const { opId, request, firstSentAt } of requests) {
+      for (const left of requests) {
+        const { opId, request, firstSentAt } = left;
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
-        const isHere =
-          hub.serving?.isAsked(opId) === true ||
-          found.includes(opId) ||
-          store.stateOf(opId) !== null;
-        if (isForgotten || isHere) continue;
+        if (isForgotten || found.includes(opId)) continue;
+        const isHere = store.stateOf(opId) !== null;
+        if (!isHere || hub.serving?.list(opId) === true) cache.inherit(left);
+        if (isHere) continue;
         const receipt = new WriteReceipt({ opId, request }, store);
         this.#adopted.push({ receipt, store });
         store.request(receipt, { blind: true, wasSent: firstSentAt !== null }, () => undefined);

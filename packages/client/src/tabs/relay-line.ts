@@ -218,7 +218,6 @@ export class RelayLine {
   ): Channel {
     return {
       ...held,
-      session: this.session,
       store,
       unanswered: new Set(),
       rescope: null,

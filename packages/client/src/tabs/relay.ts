@@ -36,7 +36,6 @@ export class Relay {
   /** Ends the lines of a tab that is gone. */
   gone(session: string): void {
     for (const line of this.#lines.values()) if (line.session === session) line.gone();
-    for (const serving of this.#servings.values()) serving.gone(session);
   }
 
   /** Ends all lines: whoever had one looks for another way. */

@@ -24,31 +24,29 @@ export type RelayedPorts = {
 export class RelayedWrites {
   readonly #ports: RelayedPorts;
   readonly #asked = new Map<OpId, Answer[]>();
-  /** Those that we have for nobody but the tab of a session, or had while that lived. */
-  readonly #others = new Map<RelayedReceipt, string>();
+  /** Those that we have for nobody but the tab that asks, or had while that lived. */
+  readonly #others = new Map<OpId, RelayedReceipt>();
 
   constructor(ports: RelayedPorts) {
     this.#ports = ports;
   }
 
-  /** Whether a request of another tab is in our outbox. */
-  isAsked(opId: OpId): boolean {
-    return this.#asked.has(opId);
-  }
-
   /** Another tab leads, and decides what is asked of it: whatever those were told there, we do not send it once more. */
   resign(): void {
-    for (const { opId } of this.#others.keys()) {
+    for (const opId of this.#others.keys()) {
       // What a tab that is gone has left we had for our own meanwhile: it stays in the cache for whoever leads next.
       this.#ports.relayed(opId);
       this.#ports.store()?.cancel(opId, true);
     }
   }
 
-  /** What a tab that is gone has left is listed here, and a refusal of it kept. */
-  gone(session: string): void {
-    for (const [receipt, of] of this.#others) receipt.isListed ||= of === session;
+  /** What a tab that is gone has left is listed here, and a refusal of it kept; says whether we have it to send. */
+  list(opId: OpId): boolean {
+    const receipt = this.#others.get(opId);
+    if (receipt === undefined) return false;
+    receipt.isListed = true;
     this.#ports.store()?.relisted();
+    return true;
   }
 
   push(from: FollowerChannel, push: Push, answer: Answer): void {
@@ -83,7 +81,7 @@ export class RelayedWrites {
     const told = (outcome: Outcome): void => {
       const answers = this.#asked.get(opId) ?? [];
       this.#asked.delete(opId);
-      this.#others.delete(receipt);
+      this.#others.delete(opId);
       const isLater = outcome.status === 'refused' && mayPass(outcome.refusal);
       // What was sent after it must not come before it: the channel begins again, with this one first.
       if (isLater) this.#ports.shut(from);
@@ -93,7 +91,7 @@ export class RelayedWrites {
     // What is here already, such as what both have found of a tab that is gone, is ours as before.
     if (store.stateOf(opId) === null) {
       receipt.isListed = false;
-      this.#others.set(receipt, from.session);
+      this.#others.set(opId, receipt);
       this.#ports.relayed(opId);
     }
     store.request(receipt, { blind: true }, (found) => receipt.replace(found));

@@ -85,10 +85,7 @@ export class StoreServing implements Serving {
     return { ...askLimits, ...this.#hub.reply?.limits };
   }
 
-  readonly isAsked = (opId: OpId): boolean => this.#writes.isAsked(opId);
-
-  /** A tab is no more. */
-  readonly gone = (session: string): void => this.#writes.gone(session);
+  readonly list = (opId: OpId): boolean => this.#writes.list(opId);
 
   heard(news: SeatedNews): void {
     switch (news.type) {

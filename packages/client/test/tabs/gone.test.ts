@@ -65,6 +65,29 @@ test('what a tab that is gone had given the leading one to send, and the server 
   expect([listed(a), world.errors]).toEqual([[], []]);
 });
 
+test('what a tab that is gone had given the leading one to send, and the server refuses, is a dead letter there where that one finds it as it connects again, before it has missed the tab', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { a, b } = await couple(profile);
+  const writer = await world.store();
+  a.valve.holdIn();
+  await writer.put('taken', 1).committed;
+  const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
+  await durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  a.valve.down();
+  await b.client.close();
+  a.valve.loses = (data) => {
+    if (String(data).includes('"sync"')) a.valve.holdOut();
+    return false;
+  };
+  a.valve.up();
+  await expect.poll(() => listed(a)).toEqual([opId]);
+  a.valve.letOut();
+  await expect.poll(() => a.store.outbox.deadLetters()).toMatchObject([{ opId }]);
+  expect([listed(a), world.errors]).toEqual([[], []]);
+});
+
 test('a dead letter of a page that is gone, which two tabs send again, is committed once, and both are told', async () => {
   await using world = await openWorld();
   const profile = new Profile(world);

@@ -73,7 +73,6 @@ function follower(
 ): { of: FollowerChannel; heard: string[] } {
   const heard: string[] = [];
   const of: FollowerChannel = {
-    session: 'other',
     accept: (response) => {
       heard.push(`sync ${String(Reflect.get(response, 'sync'))}`);
       if (isDying) serving.left(of);

@@ -1,9 +1,8 @@
-import { createServer, type Server } from '@holdfast/server';
-import { memory } from '@holdfast/server/storage/memory';
+import type { Server } from '@holdfast/server';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasChromium, launchChromium, type ServedPage, servePage } from '../../../tools/browser.ts';
-import { issue } from '../test/token.ts';
+import { ownServer } from './own-server.ts';
 
 const source = `
   import { application } from './packages/client/e2e/pages/offline.ts';
@@ -56,11 +55,7 @@ describe.skipIf(!hasChromium)('a cache in Chromium', { timeout: 180_000 }, () =>
   });
 
   beforeEach(async () => {
-    server = createServer({ storage: memory(), origins: ['*'] });
-    const { url } = await server.listen();
-    await server.stores.create('acme/app');
-    const { rawToken: token } = await issue(server);
-    address = `${served.url}#${new URLSearchParams({ url, token }).toString()}`;
+    ({ server, address } = await ownServer(served));
     context = await browser.newContext();
     page = await context.newPage();
     devtools = await context.newCDPSession(page);

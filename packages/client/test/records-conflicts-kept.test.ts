@@ -117,26 +117,8 @@ test('so is one whose object is gone by then', async () => {
   await expect.poll(() => others.get('posts/1')).toEqual({ title: 'anew' });
 });
 
-test('a conflict that is resolved leaves no dead letter of its write', async () => {
-  const others = await world.store();
-  await others.put('posts/1', { title: 'a' }).committed;
-  const link = new Valve();
-  const client = page({ link });
-  const post = client.record(Post, { id: '1' });
-  post.retain();
-  await post.ready();
-  link.holdIn();
-  await others.put('posts/1/title', 'theirs').committed;
-  post.patch({ title: 'mine' });
-  link.letIn();
-  await expect.poll(() => told.length).toBe(1);
-  await expect.poll(() => letters(client).length).toBe(1);
-  told[0]?.resolve('theirs');
-  expect(letters(client)).toEqual([]);
-  expect(post.get()).toEqual({ title: 'theirs' });
-});
-
-test('a conflict whose dead letter is discarded is over: nothing is left to decide about', async () => {
+/** A write that has met another, in a page that is told of it. */
+async function contested() {
   const others = await world.store();
   await others.put('posts/1', { title: 'a' }).committed;
   const link = new Valve();
@@ -150,6 +132,18 @@ test('a conflict whose dead letter is discarded is over: nothing is left to deci
   link.letIn();
   await expect.poll(() => told.length).toBe(1);
   await expect.poll(() => letters(client).length).toBe(1);
+  return { client, post, opId };
+}
+
+test('a conflict that is resolved leaves no dead letter of its write', async () => {
+  const { client, post } = await contested();
+  told[0]?.resolve('theirs');
+  expect(letters(client)).toEqual([]);
+  expect(post.get()).toEqual({ title: 'theirs' });
+});
+
+test('a conflict whose dead letter is discarded is over: nothing is left to decide about', async () => {
+  const { client, post, opId } = await contested();
   client.store('acme/app', { scope: [] }).outbox.discard(opId);
   expect([client.status.get().conflicts, post.state.get().conflicts]).toEqual([0, []]);
 });

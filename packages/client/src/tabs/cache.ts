@@ -93,6 +93,11 @@ export class TabCache {
     this.#inherited.set(request.opId, request);
   }
 
+  /** Where what a tab that is gone has left is committed, its end was given to the cache while that tab kept it. */
+  async end(store: StoreName, opId: OpId, state: string | null): Promise<void> {
+    if (state === 'answered') await this.#ports.sharing.keep(store, [[opId, null]]);
+  }
+
   /** What was found of tabs that are gone, as far as a store has it to send. */
   found(store: Pick<SeatedStore, 'stateOf'>): readonly OpId[] {
     const isOpen = (opId: OpId): boolean => (store.stateOf(opId) ?? 'answered') !== 'answered';

@@ -123,7 +123,9 @@ export class Leading {
         // Too old to be sent again safely; whoever opens the store next is told.
         const isForgotten = firstSentAt !== null && firstSentAt < hub.dedupeSince;
         if (isForgotten || found.includes(opId)) continue;
-        const isHere = store.stateOf(opId) !== null;
+        const state = store.stateOf(opId);
+        const isHere = state !== null;
+        cache.end(name, opId, state).catch(report);
         if (!isHere || hub.serving?.list(opId) === true) cache.inherit(left);
         if (isHere) continue;
         const receipt = new WriteReceipt({ opId, request }, store);

@@ -47,6 +47,16 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     seed: 19,
     says: /is nowhere/,
   },
+  'what a tab that was gone had given another to send stayed in the cache, though it was committed':
+    {
+      mended: '7f9cfeb',
+      file: 'packages/client/src/tabs/leading.ts',
+      now: 'cache.end(name, opId, state).catch(report);',
+      was: '',
+      worlds: 'tabs',
+      seed: 465806786,
+      says: /kept: /,
+    },
   'a tab that was closed as another took over the cache left a timer running': {
     mended: '710d00a',
     file: 'packages/client/src/tabs/table.ts',

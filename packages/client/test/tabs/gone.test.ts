@@ -1,7 +1,7 @@
 import { memoryCache } from '@holdfast/client';
 import { asPath } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { openWorld } from '../world.ts';
+import { openWorld, type World } from '../world.ts';
 import { bell, looks } from './bell.ts';
 import { Profile, type Tab } from './profile.ts';
 
@@ -46,16 +46,22 @@ test('what a tab that is gone has left is listed in the leading one that has it 
   expect(world.errors).toEqual([]);
 });
 
-test('what a tab that is gone had given the leading one to send, and the server refuses, is a dead letter there', async () => {
-  await using world = await openWorld();
-  const profile = new Profile(world);
-  const { a, b, look, looked } = await couple(profile);
+/** The second tab has given the first one to send what the server refuses; the first hears of nothing yet. */
+async function relayed(world: World) {
+  const tabs = await couple(new Profile(world));
+  const { a, b } = tabs;
   const writer = await world.store();
   a.valve.holdIn();
   await writer.put('taken', 1).committed;
   const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
   await durable;
   await expect.poll(() => a.store.status.get().pending).toBe(1);
+  return { ...tabs, opId };
+}
+
+test('what a tab that is gone had given the leading one to send, and the server refuses, is a dead letter there', async () => {
+  await using world = await openWorld();
+  const { a, b, look, looked, opId } = await relayed(world);
   await b.client.close();
   await expect.poll(looked(() => listed(a))).toEqual([opId]);
   // It knows by then what is kept of it.
@@ -67,14 +73,7 @@ test('what a tab that is gone had given the leading one to send, and the server 
 
 test('what a tab that is gone had given the leading one to send, and the server refuses, is a dead letter there where that one finds it as it connects again, before it has missed the tab', async () => {
   await using world = await openWorld();
-  const profile = new Profile(world);
-  const { a, b } = await couple(profile);
-  const writer = await world.store();
-  a.valve.holdIn();
-  await writer.put('taken', 1).committed;
-  const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
-  await durable;
-  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  const { a, b, opId } = await relayed(world);
   a.valve.down();
   await b.client.close();
   a.valve.loses = (data) => {

@@ -77,10 +77,10 @@ export class Access {
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
 
-  /** Whether these credentials still grant the same; where nobody can be asked, they do not. */
+  /** Whether these credentials, which may have been renewed, still grant the same rights; where nobody can be asked, they do not. */
   async grantsStill(credentials: Credentials, principal: Principal): Promise<boolean> {
-    const verdict = await this.recheck(credentials, principal).catch(() => 'unknown');
-    return verdict === 'valid';
+    const fresh = await this.#look(credentials, this.#looksOfTurn()).catch(() => null);
+    return fresh !== null && sameRights(fresh, principal);
   }
 
   #looksOfTurn(): Map<string, Promise<Principal | null>> {
@@ -152,8 +152,13 @@ function hasExpired({ expiresAt }: Principal, now: EpochMs): boolean {
   return expiresAt !== null && expiresAt <= now;
 }
 
-/** Whether two principals may do the same; a later expiry alone changes nothing. */
+/** Whether two principals may do the same, by the same token; a later expiry alone changes nothing. */
 export function sameGrants(a: Principal, b: Principal): boolean {
+  return a.tokenId === b.tokenId && sameRights(a, b);
+}
+
+/** The same, also by a renewed token. Whoever comes by none that was issued is another: rules of records are for them. */
+export function sameRights(a: Principal, b: Principal): boolean {
   return (
     isSamePerson(a, b) &&
     a.presence === b.presence &&
@@ -166,8 +171,8 @@ export function sameGrants(a: Principal, b: Principal): boolean {
 }
 
 function isSamePerson(a: Principal, b: Principal): boolean {
-  const isNamedSo = a.subject === b.subject && a.tokenId === b.tokenId;
-  return isNamedSo && membersAdded(a) === membersAdded(b);
+  const isAlike = a.subject === b.subject && (a.tokenId === null) === (b.tokenId === null);
+  return isAlike && membersAdded(a) === membersAdded(b);
 }
 
 /** What grants are compared by member by member, and what grants nothing. */

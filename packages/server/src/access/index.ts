@@ -8,6 +8,7 @@ export {
   orgOf,
   refuseScope,
   sameGrants,
+  sameRights,
   seesStore,
   storeIdsOf,
 } from './access.ts';

@@ -1,7 +1,7 @@
 import { CommandLedger, type ViewDefinition } from '@holdfast/engine/view';
 import { type Json, RejectedError } from '@holdfast/protocol';
 import type { StreamOp, ViewFault, ViewJoin, ViewLimits } from '@holdfast/protocol/views';
-import { sameGrants } from '../access/index.ts';
+import { sameRights } from '../access/index.ts';
 import {
   type Admitted,
   Admission,
@@ -214,8 +214,7 @@ export class Roots {
     const { joining } = admitted;
     if (found.live === null || joining.abandoned()) return null;
     // What runs goes by the rights that it was mounted with. A renewed token of the same rights is no other person.
-    const { tokenId } = joining.principal;
-    if (!sameGrants({ ...found.principal, tokenId }, joining.principal)) return null;
+    if (!sameRights(found.principal, joining.principal)) return null;
     const { host, subscriber } = found.live;
     const resend = mayResend(found, this.#room.clock.now());
     const former = subscriber.seat;

@@ -22,6 +22,8 @@ type Site = World & {
   readonly clock: VirtualClock;
   /** What the token of `ada` lets in to; null: to nothing. */
   rules: Principal['pathRules'] | null;
+  /** The id of that token. */
+  tokenId: string | null;
   /** The steps of a command that waits before it writes. */
   readonly begun: Promise<void>;
   readonly goOn: () => void;
@@ -57,7 +59,7 @@ async function site(): Promise<Site> {
       },
     },
   });
-  const rights: { rules: Site['rules'] } = { rules: mayAll };
+  const rights: Pick<Site, 'rules' | 'tokenId'> = { rules: mayAll, tokenId: 't1' };
   const scopes = new Set(['entries:read', 'entries:write', 'files:write'] as const);
   const made = await world({
     clock,
@@ -65,8 +67,8 @@ async function site(): Promise<Site> {
     app: app({ views: [desk] }),
     authenticate: async ({ token }) => {
       if (token === 'dev') return everything;
-      const { rules } = rights;
-      return rules ? person(token, { scopes, pathRules: rules }) : null;
+      const { rules, tokenId } = rights;
+      return rules ? person('ada', { scopes, pathRules: rules, tokenId }) : null;
     },
   });
   return Object.assign(rights, {
@@ -161,3 +163,23 @@ it('a command of a view whose caller has the rights again writes as them', async
   made.goOn();
   expect(await made.done).toBe('committed');
 });
+
+it.each([
+  ['another token', 'committed', 't2'],
+  ['none that was issued', 'unauthorized', null],
+])(
+  'a command of a view whose caller goes on by %s of the same rights, and then leaves, is told %s',
+  async (_what, outcome, tokenId) => {
+    const made = await site();
+    const { peer, root } = await atDesk(made);
+    root.push('command', { name: 'late', payload: {} });
+    await made.begun;
+    made.tokenId = tokenId;
+    peer.send([null, 'renew', 'phoenix', 'access_token', { token: 'renewed' }]);
+    expect(await peer.reply('renew')).toMatchObject({ status: 'ok' });
+    peer.cut();
+    await made.clock.pass(promptMs);
+    made.goOn();
+    expect(await made.done).toBe(outcome);
+  },
+);

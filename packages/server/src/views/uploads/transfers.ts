@@ -1,7 +1,7 @@
 import type { InstanceInput, ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal } from '@holdfast/protocol';
 import { readUploadJoin, type ViewLimits } from '@holdfast/protocol/views';
-import { type Principal, sameGrants } from '../../access/index.ts';
+import { type Principal, sameRights } from '../../access/index.ts';
 import type { Files } from '../../files/index.ts';
 import type { UploadDesk } from '../instance-host.ts';
 import type { UploadTokens } from './tokens.ts';
@@ -58,7 +58,8 @@ export class Transfers {
     const join = readUploadJoin(payload);
     const transfer = this.#open.get(ref);
     if (isRefusal(join) || transfer === undefined || !transfer.isOpen) return null;
-    if (!isOf(transfer, principal)) return null;
+    // By whoever had the file let in, with those rights.
+    if (!sameRights(transfer.owner, principal)) return null;
     const { tokens, clock, views } = this.#room;
     const age = { now: clock.now(), maxAgeMs: views.upload_token_ms };
     if (!tokens.verify(join.token, about(ref), age)) return null;
@@ -74,10 +75,4 @@ export class Transfers {
 /** What a token is bound to: a ref is drawn for one entry of one node, whose limits are kept here, and never again. */
 function about(ref: string): string {
   return `upload ${ref}`;
-}
-
-/** Whether the bytes may come by somebody: by whoever had the file let in, with those rights. A renewed token is no other. */
-function isOf({ owner }: Transfer, principal: Principal): boolean {
-  const { tokenId } = principal;
-  return sameGrants({ ...owner, tokenId }, principal);
 }

@@ -1,6 +1,6 @@
 import type { Authenticate } from './access/index.ts';
 import type { Clock } from './host/clock.ts';
-import { inTime } from './host/in-time.ts';
+import { inTime } from './storage/in-time.ts';
 
 /** So long it may take to say who somebody is: whoever waits behind it would wait for ever. */
 const PATIENCE = { ms: 5000, late: () => new Error('the authenticator is too slow') };

@@ -2,7 +2,7 @@ import { Tree } from '@holdfast/engine/data';
 import { type Entry, HoldfastError, type Seq } from '@holdfast/protocol';
 import type { LoadChunk, Storage, StoreHead, StoreRow } from '../storage/port.ts';
 import type { Clock } from './clock.ts';
-import { inTime } from './in-time.ts';
+import { inTime } from '../storage/in-time.ts';
 
 const LOAD_SLICE_MS = 20;
 /** What a storage has not answered by then will not come. */

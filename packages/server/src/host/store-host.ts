@@ -20,6 +20,7 @@ import { loadStore } from './loading.ts';
 import { migrate, type StoreGate } from './migrate.ts';
 import { adviceOn, refusingAll } from './consult.ts';
 import { countOps } from './count-ops.ts';
+import { verdictInTime } from '../storage/in-time.ts';
 import { OpenRequests, type Receiver, type RequestNotes, type Traces } from './requests.ts';
 import { readLimit, StoreLog } from './store-log.ts';
 
@@ -330,8 +331,8 @@ export class StoreHost {
     ticket,
   }: Extract<AuthorityEffect, { type: 'consult' }>): Promise<void> {
     const answers = await adviceOn(questions, this.#room);
-    const isAllowed = await this.#requests.mayStill(ticket);
-    const advice = isAllowed ? answers : refusingAll(questions);
+    const may = await verdictInTime(this.#room.clock, () => this.#requests.mayStill(ticket));
+    const advice = may === true ? answers : refusingAll(questions);
     this.#step({ type: 'consulted', ticket, advice });
   }
 

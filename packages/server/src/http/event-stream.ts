@@ -1,8 +1,8 @@
+import { verdictInTime } from '../storage/in-time.ts';
 import type { HttpDeps } from './deps.ts';
 import { turn } from './turns.ts';
 
 const STALLED_MS = 30_000;
-const VERDICT_MS_MAX = 2000;
 const PIECE_BYTES = 64 * 1024;
 
 /** Where the events of a stream come from. */
@@ -119,9 +119,11 @@ export class EventStream {
   }
 
   async #look(): Promise<void> {
-    const verdict = await this.#verdict();
+    const { clock } = this.#deps;
+    // Who cannot be checked in time is not let go on (stores.md §11.3).
+    const verdict = await verdictInTime(clock, this.#config.verdict);
     if (this.#ended) return;
-    const now = this.#deps.clock.now();
+    const now = clock.now();
     if (verdict !== 'valid') {
       const reason = verdict === 'archived' ? 'store_archived' : 'unauthorized';
       this.#send(`event: error\ndata: {"reason":"${reason}"}\n\n`);
@@ -132,21 +134,6 @@ export class EventStream {
       if (now - this.#lastPing >= this.#config.pingMs && this.#stalledSince === null) this.#ping();
       this.#arm();
     }
-  }
-
-  /** Who cannot be checked in time is not let go on (stores.md §11.3). */
-  #verdict(): Promise<string> {
-    const { clock } = this.#deps;
-    return new Promise((resolve) => {
-      const late = clock.setTimeout(() => resolve('unknown'), VERDICT_MS_MAX);
-      void this.#config
-        .verdict()
-        .catch(() => 'unknown')
-        .then((verdict) => {
-          clock.clearTimeout(late);
-          resolve(verdict);
-        });
-    });
   }
 
   /** A bare id moves the cursor of a browser without an event (stores.md §16.4). */

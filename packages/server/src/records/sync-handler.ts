@@ -7,7 +7,7 @@ import {
   type HandshakeRequest,
 } from '@holdfast/protocol/record';
 import type { Clock } from '../host/clock.ts';
-import { inTime } from '../host/in-time.ts';
+import { inTime } from '../storage/in-time.ts';
 import { about } from './about.ts';
 import type { Feed, FeedMessage, Feeds } from './feeds.ts';
 import { isRequest } from './handshake-request.ts';

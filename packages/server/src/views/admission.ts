@@ -3,7 +3,7 @@ import type { ViewDefinition } from '@holdfast/engine/view';
 import { isRefusal, RejectedError } from '@holdfast/protocol';
 import { readViewJoin, rootIdOf, type ViewFault, type ViewJoin } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
-import { inTime } from '../host/in-time.ts';
+import { inTime } from '../storage/in-time.ts';
 import { canonical, canonicalJson, isShallow } from './canonical.ts';
 import type { CommandRate } from './command-rate.ts';
 import type { Soon } from './env.ts';

@@ -28,11 +28,17 @@ type Site = World & {
   readonly asked: Promise<void>;
   readonly askedAgain: Promise<void>;
   readonly permit: () => void;
+  /** Hears who somebody is asked for, and is never told, from when it is set on. */
+  unheard: (() => void) | null;
 };
 
 async function site(): Promise<Site> {
   const clock = new VirtualClock();
-  const rights: Pick<Site, 'isKnown' | 'rules'> = { isKnown: true, rules: null };
+  const rights: Pick<Site, 'isKnown' | 'rules' | 'unheard'> = {
+    isKnown: true,
+    rules: null,
+    unheard: null,
+  };
   const [asked, askedAgain, answer] = [deferred<void>(), deferred<void>(), deferred<boolean>()];
   let asks = 0;
   const made = await world({
@@ -40,6 +46,10 @@ async function site(): Promise<Site> {
     storage: memory({ now: clock.wall }),
     authenticate: async ({ token }) => {
       if (token === 'dev') return everything;
+      if (rights.unheard !== null) {
+        rights.unheard();
+        return deferred<never>().promise;
+      }
       if (!rights.isKnown) return null;
       return person(token, { pathRules: rights.rules ?? null });
     },
@@ -127,4 +137,42 @@ it('a write that is sent again under other rights, while a rule is still asked a
   made.permit();
   expect(await asking).toMatchObject({ status: 'ok' });
   expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(200);
+});
+
+/** Lets the rule answer, and waits until it is asked who `ada` is, which is not told. */
+async function permitUnheard(made: Site): Promise<void> {
+  const heard = deferred<void>();
+  made.unheard = heard.resolve;
+  made.permit();
+  await heard.promise;
+  made.unheard = null;
+}
+
+it('a write that is sent again waits for two seconds at most where nothing says who had sent it when a rule was asked', async () => {
+  const made = await site();
+  const peer = await made.joined({ token: 'ada', device: 'd2' });
+  const op = { op: 'set', path: 'docs/1/title', value: 'x', client_op_id: 'o1' };
+  peer.push(topic, 'write', op);
+  await made.asked;
+  made.unheard = () => undefined;
+  await made.clock.pass(lateMs);
+  expect(await peer.closed()).toBe(4002);
+  await permitUnheard(made);
+  const again = await made.joined({ token: 'ada', device: 'd2' });
+  const asking = again.ask(topic, 'write', op);
+  await made.clock.pass(2000);
+  expect(await asking).toMatchObject({ status: 'ok' });
+});
+
+it('a request by HTTP about which a rule was asked is refused for now where nothing says in time who sent it', async () => {
+  const made = await site();
+  const body = { path: 'docs/1/title', value: 'x' };
+  const asking = http(made, 'POST', 'entries', { token: 'ada', body });
+  await made.asked;
+  // Longer than a request is believed.
+  await made.clock.pass(2500);
+  await permitUnheard(made);
+  await made.clock.pass(2000);
+  expect(await asking).toMatchObject({ status: 503, json: { error: 'unavailable' } });
+  expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
 });

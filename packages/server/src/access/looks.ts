@@ -86,9 +86,12 @@ export class Look implements Looker {
     this.pause();
     const account = this.#accountOf();
     const before = account.last;
-    account.last = new Promise((leave) => (this.#entered = { account, leave }));
+    const own = new Promise<void>((leave) => (this.#entered = { account, leave }));
+    // Whoever is given up while it waits lets nobody in before those that it waits for.
+    account.last = before.then(() => own);
     account.open += 1;
     await before;
+    if (this.#isOver) return;
     const { perMs, burstMs } = this.#pace;
     const waitMs = account.paidUntil - this.#now() - burstMs / perMs;
     if (waitMs > 0) {

@@ -130,6 +130,25 @@ test('what is left while it is taken is owed part by part and in nobody’s way;
   few.end();
 });
 
+test('who gives a look up while it waits lets nobody in beside the one that goes on, and is refused nothing', async () => {
+  const { clock, rates } = world();
+  const [first, second, third] = [0, 1, 2].map(() => rates.look(everything, 'a'));
+  await first?.enter();
+  const waiting = second?.enter();
+  second?.end();
+  const order: string[] = [];
+  const next = third?.enter().then(
+    () => order.push('in'),
+    () => order.push('refused'),
+  );
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  clock.at += 60_000;
+  order.push('out');
+  first?.end();
+  await Promise.all([waiting, next]);
+  expect(order).toEqual(['out', 'refused']);
+});
+
 test('where nothing is limited all look at once, for as long as they like', async () => {
   const { rates, clock } = world();
   const free = new Rates(null, () => clock.at);

@@ -1,4 +1,12 @@
-import { jsonEquals, type Path, type Precondition, type Refusal, refuse } from '@holdfast/protocol';
+import {
+  isObject,
+  type Json,
+  jsonEquals,
+  type Path,
+  type Precondition,
+  type Refusal,
+  refuse,
+} from '@holdfast/protocol';
 import type { DecideContext, FileWrite, Intent } from './context.ts';
 import type { Tree } from './tree.ts';
 
@@ -40,7 +48,18 @@ function holds(
   if (found === null) return false;
   if (condition.kind === 'if_match') return condition.revision === found;
   if (condition.kind === 'exists') return true;
-  return jsonEquals(tree.read(condition.path)?.value ?? null, condition.value);
+  const { path, value } = condition;
+  // A large map is not put together for what has less in it.
+  return tree.count(path) <= sizeOf(value) && jsonEquals(tree.read(path)?.value ?? null, value);
+}
+
+/** How many values there are in the objects of a value, itself included: no fewer than it has leaves. It may be of any depth. */
+function sizeOf(value: Json): number {
+  const all = [value];
+  for (const each of all) {
+    if (isObject(each)) for (const item of Object.values(each)) all.push(item);
+  }
+  return all.length;
 }
 
 function conflict(revision: number | null): Refusal {

@@ -309,6 +309,31 @@ describe('Transactions', () => {
     expect(store.log).toHaveLength(1);
   });
 
+  test('a precondition that has less in it than is there fails without that being put together', () => {
+    const all = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`k${index}`, index]));
+    const value = { ...all, in: { 'a/b~': { c: [1], d: {} } }, ['__proto__']: 1 };
+    store.set('m', value);
+    const check = (asked: Json) =>
+      'code' in store.transact([set('y', 1)], [{ kind: 'equals', path: at('m'), value: asked }]);
+    const without = Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'k7'));
+    const fewer: readonly Json[] = [null, 7, 'x'.repeat(9999), Object.keys(all), {}, all];
+    expect(fewer.filter((other) => !check(other))).toEqual([]);
+    expect(store.tree.map(at('m'))?.value).toBeNull();
+    const others: readonly Json[] = [
+      without,
+      { ...value, k7: 8 },
+      { ...value, k7: { x: 7 } },
+      { ...without, k300: 7 },
+      { ...without, '': 7 },
+      { ...value, in: 1 },
+      { ...value, in: {} },
+      { ...value, in: { 'a/b~': { c: [1], d: { e: 1 } } } },
+      { ...value, in: { 'a~1b~0': { c: [1], d: {} } } },
+    ];
+    expect(others.filter((other) => !check(other))).toEqual([]);
+    expect(check(Object.fromEntries(Object.entries(value).toReversed()))).toBe(false);
+  });
+
   test('S81 a lease may be acquired, fenced by and released in transactions', () => {
     expect(
       store.transact([set('a', 1), { op: 'lease', path: at('l'), ttlMs: 5, holder: 'h' }]),

@@ -290,3 +290,19 @@ function cuts(frames: readonly WireFrame[]): number[] {
     .map(([, , , , payload]) => Number(payload['to_seq']));
   return ends.slice(-5);
 }
+
+test('a precondition that is as deep as a frame may be is compared as any other', async () => {
+  const home = await world();
+  const peer = await home.joined();
+  await put(peer, 'here', { a: 1, b: [1] });
+  const asked = async (open: string, close: string): Promise<unknown> => {
+    const ref = peer.ref();
+    const deep = `${open.repeat(50_000)}1${close.repeat(50_000)}`;
+    const payload = `{"client_op_id":"d${ref}","ops":[{"op":"set","path":"y","value":1}],"preconditions":[{"path":"here","equals":${deep}}]}`;
+    peer.sendRaw(`["${peer.joinRef}","${ref}","${topic}","transact",${payload}]`);
+    return (await peer.reply(ref)).response;
+  };
+  expect(await asked('[', ']')).toMatchObject({ reason: 'conflict' });
+  expect(await asked('{"b":', '}')).toMatchObject({ reason: 'conflict' });
+  expect(await put(peer, 'z', 1)).toBe(2);
+});

@@ -16,7 +16,7 @@ export function asOfNow(principal: Principal): Principal {
     scopes: new Set(scopes),
     storeAccess: accessOf(storeAccess),
     ...(pathRules && { pathRules: pathRules.map(ruleOf) }),
-    ...(claims && { claims: membersOf(claims, []) }),
+    ...(claims && { claims: isOfClass(claims) ? claims : membersOf(claims, []) }),
   };
 }
 
@@ -25,7 +25,8 @@ function ruleOf({ pattern, allow }: PathRule): PathRule {
 }
 
 function accessOf(access: StoreAccess): StoreAccess {
-  return access.mode === 'all' ? { ...access } : { ...access, storeIds: [...access.storeIds] };
+  const { mode } = access;
+  return mode === 'all' ? { mode } : { mode, storeIds: [...access.storeIds] };
 }
 
 type Members = { readonly [name: string]: Json };

@@ -1,6 +1,8 @@
-import type { Json } from '@holdfast/protocol';
+import { asStoreName, type Json } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import { mayUseStore } from '../../src/access/access.ts';
 import { asOfNow } from '../../src/access/as-of-now.ts';
+import type { StoreAccess } from '../../src/access/principal.ts';
 import { everything } from '../conversation/world.ts';
 
 test('a principal stays what it was when it was given, with its claims, also where these lead back to themselves', () => {
@@ -19,4 +21,21 @@ test('a principal of a class stays the very object', () => {
   }
   const person = Object.assign(new Person(), everything);
   expect(asOfNow(person)).toBe(person);
+});
+
+test('claims and access that are of a class say what they said', () => {
+  class Claims {
+    readonly [name: string]: Json;
+    get blocked(): boolean {
+      return true;
+    }
+  }
+  const access: StoreAccess = Object.create({ mode: 'selected', storeIds: ['a'] });
+  const claims = new Claims();
+  const name = asStoreName('demo/main');
+  const principal = asOfNow({ ...everything, claims, storeAccess: access });
+  expect(principal.claims).toBe(claims);
+  expect(principal.claims?.['blocked']).toBe(true);
+  expect(mayUseStore(principal, { id: 'a', name })).toBe(true);
+  expect(mayUseStore(principal, { id: 'b', name })).toBe(false);
 });

@@ -106,6 +106,19 @@ describe.skipIf(!hasChromium)('a cache in Chromium', { timeout: 180_000 }, () =>
     await expect.poll(() => page.evaluate(outbox)).toEqual(['edits/6', 'edited']);
   });
 
+  it('that the browser clears while something waits without a network says that this is not kept', async () => {
+    const { origin } = new URL(served.url);
+    await open();
+    await page.evaluate('application.store.ready');
+    await server.close({ retryAfterMs: 0 });
+    await page.evaluate('application.edit(0, 1)');
+    expect(await page.evaluate('application.store.status.get().durable')).toBe(true);
+    await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' });
+    await page.waitForFunction('!application.store.status.get().durable');
+    expect(await page.evaluate(faults)).toEqual(['cache_failed: cleared']);
+    expect(await page.evaluate('application.errors.length')).toBe(1);
+  });
+
   it('that is damaged is forgotten but for the outbox, of which what cannot be read is a dead letter', async () => {
     await open();
     await page.evaluate('application.store.ready');

@@ -64,7 +64,8 @@ export class OpenStore implements Speaker, ReceiptDesk {
     this.#room = room;
     this.#place = place;
     this.#topic = `store:${place.name}`;
-    this.#keeper = cache?.keeping.keeper(place.name, cache, { env, report }) ?? null;
+    this.#keeper =
+      cache?.keeping.keeper(place.name, cache, { env, report, show: () => this.#show() }) ?? null;
     this.#audience = new Audience(report);
     this.#setAlarm = alarm(env, () => this.#step({ type: 'tick' }));
     this.#deliver = rounds(env, () => this.#step({ type: 'deliver' }));
@@ -357,10 +358,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
   }
 
   #persist({ batch, change }: Effect<'persist'>): void {
-    this.#keeper?.keep(change, this.#receipts, () => {
-      if (this.#keeper?.isKeeping !== true) this.#show();
-      this.#step({ type: 'persisted', batch });
-    });
+    this.#keeper?.keep(change, this.#receipts, () => this.#step({ type: 'persisted', batch }));
   }
 
   #settled({ opId, outcome, pending }: Effect<'settled'>): void {

@@ -21,7 +21,7 @@ export type StoreStatus = {
   /** Caught up, and nothing pending. */
   readonly synced: boolean;
   readonly incarnation: string | null;
-  /** Whether what is written here survives a restart: a cache keeps it. */
+  /** Whether what is written here survives a restart: a cache keeps it, and nothing that waits was removed from it. */
   readonly durable: boolean;
   /** Why the store cannot be used now. */
   readonly error?: HoldfastError;

@@ -63,6 +63,7 @@ const readPageRows = 2000;
 
 /** Rows in IndexedDB: an object store per kind, a transaction per call. */
 class Database implements RowStore {
+  removed?: () => void;
   readonly #name: string;
   readonly #durability: 'relaxed' | 'strict';
   #connection: Promise<Connection> | null = null;
@@ -252,13 +253,16 @@ class Database implements RowStore {
       timer = setTimeout(() => reject(cacheFault('stuck')), openMsMax);
     });
     const upgrading = (): void => clearTimeout(timer);
-    const opening = openLayout(this.#name, { terminated: forget, upgrading });
+    // The next attempt meets it closed, and waits until another can be opened.
+    const terminated = (): void => this.removed?.();
+    const opening = openLayout(this.#name, { terminated, upgrading });
     try {
       const connection = await Promise.race([opening, late]);
       // Another tab wants to change or delete the database: it must not wait for us.
-      connection.addEventListener('versionchange', () => {
+      connection.addEventListener('versionchange', ({ newVersion }) => {
         forget();
         connection.close();
+        if (newVersion === null) this.removed?.();
       });
       return connection;
     } catch (error) {

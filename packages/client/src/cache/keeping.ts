@@ -2,7 +2,8 @@ import { HoldfastError, type StoreName } from '@holdfast/protocol';
 import { alarm, conduct } from '@holdfast/engine/registry';
 import { Ledger } from '@holdfast/engine/replica';
 import type { Cache, CachedStore, Keeper, KeeperDesk, Keeping } from './port.ts';
-import { cacheFault } from './rows.ts';
+import { asFault } from './rows.ts';
+import { waitingIn } from './waiting.ts';
 
 /** Half of the time that a cache has: a page that was frozen meanwhile has not waited, and its alarm rings as it thaws. */
 const patienceMs = 15_000;
@@ -13,25 +14,22 @@ type Loaded = ReturnType<Cache['load']>;
  * Gives the cache what a replica wants stored. Once the cache has failed nothing is kept and everything goes on in memory;
  * a failure is reported once (registry.md §11, Storage).
  */
-function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Keeper {
+function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDesk): Keeper {
   let cache: Cache | null = given;
   let fault: HoldfastError | undefined;
-  let isStoring = false;
   let drained: (() => void) | null = null;
   let stopReading: (() => void) | null = null;
-  const read = (): Loaded => given.load(store);
+  const waiting = waitingIn(show);
+  const read = (): Loaded => given.load(store, undefined, waiting);
   const giveUp = (error?: unknown): void => {
     if (error !== undefined && cache !== null) report(error);
-    // A cache that somebody has made may fail with anything.
-    if (error !== undefined) {
-      fault ??= error instanceof HoldfastError ? error : cacheFault('failed', { cause: error });
-    }
+    if (error !== undefined) fault ??= asFault(error);
     cache = null;
     stopReading?.();
   };
   return {
     get isKeeping() {
-      return cache !== null;
+      return cache !== null && waiting.isWhole;
     },
     get fault() {
       return fault;
@@ -43,22 +41,27 @@ function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Ke
         giveUp(error);
         begin(null);
       };
+      const arrived = (kept: CachedStore | null): void => {
+        waiting.stored((kept?.outbox ?? []).map((request) => [request.opId, request]));
+        begin(kept);
+      };
       const isAfter = after instanceof Promise;
-      stopReading = inTime(env, isAfter ? () => after.then(read) : read, { begin, failed });
+      stopReading = inTime(env, isAfter ? () => after.then(read) : read, { arrived, failed });
     },
     keep(change, receipts, then) {
-      isStoring = true;
+      waiting.storing(change.requests);
       const stored = (): void => {
-        isStoring = false;
+        waiting.stored(change.requests);
         for (const [opId, request] of change.requests) {
           if (request !== null) receipts.get(opId)?.stored(cache !== null);
         }
         then();
-        if (!isStoring) drained?.();
+        if (!waiting.isStoring) drained?.();
       };
       const failed = (error: unknown): void => {
         giveUp(error);
         stored();
+        show();
       };
       conduct(() => cache?.commit(store, change), stored, failed);
     },
@@ -68,7 +71,7 @@ function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Ke
       given.letters?.put(store, { opId, request, refusal, createdAt, refusedAt: env.wall() });
     },
     drained(signal) {
-      if (!isStoring) return undefined;
+      if (!waiting.isStoring) return undefined;
       return new Promise((resolve) => {
         drained = resolve;
         signal.addEventListener('abort', () => {
@@ -84,7 +87,7 @@ function keeper(store: StoreName, given: Cache, { env, report }: KeeperDesk): Ke
 function inTime(
   env: KeeperDesk['env'],
   read: () => Loaded,
-  to: { begin(kept: CachedStore | null): void; failed(error: unknown): void },
+  to: { arrived(kept: CachedStore | null): void; failed(error: unknown): void },
 ): () => void {
   let isOver = false;
   const end = (): void => {
@@ -109,7 +112,7 @@ function inTime(
     if (isOver) return;
     // What cannot be used of a cache is as good as what cannot be read.
     try {
-      to.begin(kept);
+      to.arrived(kept);
       end();
     } catch (error) {
       failed(error);

@@ -1,4 +1,4 @@
-import { HoldfastError, type OpId, parseStoreName, type StoreName } from '@holdfast/protocol';
+import { type OpId, parseStoreName, type StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
@@ -10,9 +10,11 @@ import type {
   CacheTerms,
   DeadLetter,
   IsOthers,
+  Watch,
 } from './port.ts';
 import { letterOfNow, Reading, type Schema } from './reading.ts';
 import {
+  asFault,
   cacheFault,
   faultKind,
   type Hand,
@@ -40,6 +42,7 @@ type Shelf = {
   readonly pen: string;
   /** Entries are not stored for now: there was no room for them, or what they would be added to is gone. */
   isLean: boolean;
+  readonly watch?: Watch | undefined;
 };
 
 /** A cache over rows of text: what every durable driver is made of. */
@@ -70,6 +73,12 @@ class KeptCache implements Cache {
 
   constructor(rows: RowStore) {
     this.#rows = rows;
+    rows.removed = () => {
+      for (const [store, shelf] of this.#shelves) {
+        // What cannot be read now, the next commit tells.
+        this.#turn(() => this.#removed(this.#place(store), shelf)).catch(() => undefined);
+      }
+    };
     this.letters = new Letters(
       (store) => this.#turn(() => this.#keep(store, [])),
       (store, letter) => this.#ofNow(store, letter),
@@ -100,8 +109,8 @@ class KeptCache implements Cache {
     return device;
   }
 
-  load(store: StoreName, isOthers?: IsOthers): Promise<CachedStore | null> {
-    return this.#turn(() => this.#renewing(() => this.#load(store, isOthers)));
+  load(store: StoreName, isOthers?: IsOthers, watch?: Watch): Promise<CachedStore | null> {
+    return this.#turn(() => this.#renewing(() => this.#load(store, isOthers, watch)));
   }
 
   commit(store: StoreName, change: CacheChange): Promise<void> {
@@ -161,9 +170,9 @@ class KeptCache implements Cache {
     }
   }
 
-  async #load(store: StoreName, isOthers?: IsOthers): Promise<CachedStore | null> {
+  async #load(store: StoreName, isOthers?: IsOthers, watch?: Watch): Promise<CachedStore | null> {
     const pen = newPen();
-    const shelf: Shelf = { pen, isLean: false };
+    const shelf: Shelf = { pen, isLean: false, watch };
     const reading = new Reading(this.#terms, isOthers);
     const place = this.#place(store);
     const kinds = ['entry', 'map', 'request', 'letter'] as const;
@@ -216,11 +225,25 @@ class KeptCache implements Cache {
 
   async #write(batch: RowBatch, shelf?: Shelf): Promise<'stored' | 'fenced'> {
     const written = await this.#rows.write(batch);
-    if (written === 'gone' && shelf !== undefined) {
-      shelf.isLean = true;
-      this.#terms.report(cacheFault('cleared', { kept: true }));
-    }
+    if (written === 'gone' && shelf !== undefined) await this.#removed(batch.place, shelf, true);
     return written === 'fenced' && 'reign' in batch.hand ? 'fenced' : 'stored';
+  }
+
+  /** Tells that others have removed what was stored, once that is known, or a request is missing. */
+  async #removed(place: string, shelf: Shelf, isKnown = false): Promise<void> {
+    const { watch } = shelf;
+    let kept = true;
+    // A page that has nothing there does not make anew what somebody who signs out has deleted.
+    if (watch?.isIdle === false) {
+      const left = new Set<OpId>();
+      await this.#rows.read(place, { pen: null, kinds: ['request'] }, (...[, rows]) => {
+        for (const [opId] of rows) left.add(opId);
+      });
+      kept = watch.left(left);
+    }
+    if (kept && !isKnown) return;
+    shelf.isLean = true;
+    this.#terms.report(cacheFault('cleared', { kept }));
   }
 
   async #keep(store: StoreName, requests: CacheChange['requests']): Promise<void> {
@@ -337,9 +360,7 @@ function answered<T>(asked: Promise<T>, stuck: () => void): Promise<T> {
       stuck();
       reject(cacheFault('stuck'));
     }, answerMsMax);
-    asked.then(resolve, (cause: unknown) =>
-      reject(cause instanceof HoldfastError ? cause : cacheFault('failed', { cause })),
-    );
+    asked.then(resolve, (cause: unknown) => reject(asFault(cause)));
     const stop = (): void => clearTimeout(timer);
     asked.then(stop, stop);
   });

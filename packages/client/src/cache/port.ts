@@ -26,6 +26,9 @@ export type CachedStore = ReplicaImage & {
 /** Whether others are about to send a request: those that its id names, or else its holder. */
 export type IsOthers = NonNullable<Parameters<Cache['load']>[1]>;
 
+/** Who has requests stored, and wants to know where others remove them. */
+export type Watch = NonNullable<Parameters<Cache['load']>[2]>;
+
 /** What a cache stores of a store at once. */
 export type CacheChange = ReplicaChange;
 
@@ -70,6 +73,12 @@ export interface Cache {
   load(
     store: StoreName,
     isOthers?: (opId: OpId, holder?: string) => boolean,
+    watch?: {
+      /** Whether nothing waits there, and nothing is being stored. */
+      readonly isIdle: boolean;
+      /** Hears which requests are left; says whether no more are missing than it knew of. */
+      left(opIds: ReadonlySet<OpId>): boolean;
+    },
   ): CachedStore | null | Promise<CachedStore | null>;
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */
@@ -116,6 +125,8 @@ export interface Keeping {
 export type KeeperDesk = {
   readonly env: Pick<Env, 'now' | 'setTimeout' | 'clearTimeout'> & { wall(): EpochMs };
   readonly report: (error: unknown) => void;
+  /** Something has changed of what is kept. */
+  readonly show: () => void;
 };
 
 /** Whose request is stored, or cannot be. */
@@ -123,7 +134,7 @@ export type Kept = { stored(isStored: boolean): void };
 
 /** Stands between an open store and the cache. */
 export interface Keeper {
-  /** Whether what was stored is there for the next client. */
+  /** Whether what was stored is there for the next client; not while something waits that others have removed. */
   readonly isKeeping: boolean;
   /** Why it keeps nothing any more. */
   readonly fault: HoldfastError | undefined;

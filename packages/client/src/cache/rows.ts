@@ -45,6 +45,8 @@ export type TakeRows = (kind: RowKind, rows: readonly Row[]) => void;
  * changed nothing. Nothing it does holds up the event loop for more than a page of about a thousand rows.
  */
 export interface RowStore {
+  /** Set by whoever uses it: to be called where others have removed what was stored, or may have. */
+  removed?: () => void;
   /**
    * Gives the rows of a place in pages, all as of one moment, and its head; null where nothing was ever written. With a
    * pen, that pen alone writes the place from this moment on.
@@ -91,6 +93,11 @@ export function cacheFault(
   const isSaid = cause instanceof Error && cause.message !== '';
   const said = isSaid ? `: ${cause.name}: ${cause.message}` : '';
   return new HoldfastError('cache_failed', { why, kept }, `cache_failed: ${why}${said}`);
+}
+
+/** What a cache has failed with; one that somebody has made may fail with anything. */
+export function asFault(cause: unknown): HoldfastError {
+  return cause instanceof HoldfastError ? cause : cacheFault('failed', { cause });
 }
 
 /** What an error says of the storage; null for errors that are not of {@link cacheFault}. */

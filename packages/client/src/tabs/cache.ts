@@ -6,7 +6,7 @@ import {
   type Path,
   type StoreName,
 } from '@holdfast/protocol';
-import type { Cache, CacheChange, CachedStore, CacheSharing } from '../cache/port.ts';
+import type { Cache, CacheChange, CachedStore, CacheSharing, Watch } from '../cache/port.ts';
 import type { ClientEnv } from '../env.ts';
 import type { Peers } from './peers.ts';
 import type { SeatedStore } from './seat.ts';
@@ -60,7 +60,7 @@ export class TabCache {
     return {
       open: (terms) => cache.open?.(terms) ?? terms.deviceId,
       keeping: cache.keeping,
-      load: (store) => this.#load(store),
+      load: (store, _, watch) => this.#load(store, watch),
       commit: (store, change) => this.#commit(store, change),
       clear: (store) => cache.clear(store),
       waiting: () => cache.waiting?.() ?? [],
@@ -127,12 +127,12 @@ export class TabCache {
     }
   }
 
-  async #load(store: StoreName): Promise<CachedStore | null> {
+  async #load(store: StoreName, watch?: Watch): Promise<CachedStore | null> {
     const { cache, peers } = this.#ports;
     const [before] = await Promise.all([peers.living(), this.#ports.roleKnown()]);
     const reign = this.#reign;
     if (reign !== null) await reign;
-    const image = await cache.load(store, (...of) => before.has(holderOf(...of)));
+    const image = await cache.load(store, (...of) => before.has(holderOf(...of)), watch);
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
     // What those have left that go just now is left to whoever takes it on.

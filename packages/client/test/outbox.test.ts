@@ -161,10 +161,15 @@ describe('dead letters', () => {
   });
 
   it('are forgotten when they are discarded, and exported with what is pending', async () => {
-    const { store, opId } = await withLetter();
+    const link = new Valve();
+    const { store, opId } = await withLetter({ link });
+    link.holdOut();
+    const { opId: pending } = store.put('other', { n: 1 });
     expect(JSON.parse(store.outbox.export())).toMatchObject({
-      writes: [],
-      deadLetters: [{ opId, refusal: { code: 'fenced' } }],
+      writes: [{ opId: pending, request: { op: 'set', path: 'other', value: { n: 1 } } }],
+      deadLetters: [
+        { opId, request: { op: 'set', path: 'k', value: 1 }, refusal: { code: 'fenced' } },
+      ],
     });
     expect([store.outbox.discard(opId), store.outbox.discard(opId)]).toEqual([true, false]);
     expect(store.outbox.deadLetters()).toEqual([]);

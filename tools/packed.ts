@@ -45,6 +45,28 @@ await using client = createClient({ url: location.origin, token: null, records: 
 console.log(client.status.get().connection);
 `;
 
+/** A program in a simulated world; that a seed fails is seen, too. */
+const simulated = `import { badWeather, simulate } from '@holdfast/simulation';
+
+const found = await simulate(
+  {
+    faults: badWeather,
+    async program(world) {
+      for (const name of ['ann', 'bob']) world.client(name).store('acme/app').increment('visits');
+      await world.sleep(500);
+    },
+    check(world) {
+      for (const device of world.devices) {
+        const visits = device.store('acme/app').get('visits');
+        if (visits !== Number(process.argv[2])) throw new Error(device.name + ' sees ' + JSON.stringify(visits));
+      }
+    },
+  },
+  { from: 1, count: 3 },
+);
+console.log(found === null ? 'nothing is wrong' : 'seed ' + String(found.seed));
+`;
+
 /*
  * Packs every package as it would be published, installs the packs in an empty project, and uses them there: the types
  * resolve, a server and a client speak, the commands run, and nothing came along that only this repository needs. Run
@@ -59,13 +81,13 @@ const packages = [
   'dashboard',
   'cli',
   'conformance',
-];
+].map((name) => join('packages', name));
 /** Doors whose heavy library is an optional peer, or that are made for test runners and browsers. */
 const optional = /s3|phoenix|react|tracing|dashboard/;
 const ours = manifest('package.json');
 const work = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
 try {
-  const packs = packages.map(pack);
+  const packs = [...packages, 'simulation'].map(pack);
   const app = join(work, 'app');
   mkdirSync(app);
   install(app, packs);
@@ -75,25 +97,31 @@ try {
   const opened = openDoors(app, process.execPath, packages);
   // A client may be on an older Node.js than a server: on the machine's own, where that is another one.
   const own = ownNode();
-  const older = own === null ? '' : openDoors(app, own, ['protocol', 'engine', 'client']);
+  const older =
+    own === null
+      ? ''
+      : openDoors(
+          app,
+          own,
+          packages.filter((each) => /protocol|engine|client/.test(each)),
+        );
   console.log(`imported: ${opened}${older === '' ? '' : `; ${older}`}`);
   const help = run(app, process.execPath, ['node_modules/@holdfast/cli/bin/holdfast.js', '--help']);
   if (!help.includes('holdfast')) throw new Error(`the command says: ${help}`);
   const suite = 'node_modules/@holdfast/conformance/bin/holdfast-conformance.js';
   const list = run(app, process.execPath, [suite, '--list']);
   if (!list.includes('heartbeat')) throw new Error(`the suite says: ${list}`);
-  console.log('types resolve, the server and the client speak, the commands run');
+  const worlds = ['2', '3'].map((visits) => run(app, process.execPath, ['world.mjs', visits]));
+  if (!/^nothing is wrong\nseed 1$/m.test(worlds.join(''))) {
+    throw new Error(`the simulation says: ${worlds.join('')}`);
+  }
+  console.log('types resolve, the server and the client speak, the commands and a simulation run');
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 
-function pack(name: string): string {
-  const told = run(resolve('packages', name), 'npm', [
-    'pack',
-    '--silent',
-    '--pack-destination',
-    work,
-  ]);
+function pack(folder: string): string {
+  const told = run(resolve(folder), 'npm', ['pack', '--silent', '--pack-destination', work]);
   return join(work, told.trim().split('\n').at(-1) ?? '');
 }
 
@@ -102,6 +130,8 @@ function install(app: string, packs: readonly string[]): void {
   writeFileSync(join(app, 'app.ts'), source);
   writeFileSync(join(app, 'page.ts'), page);
   writeFileSync(join(app, 'app.mjs'), source);
+  writeFileSync(join(app, 'world.ts'), simulated);
+  writeFileSync(join(app, 'world.mjs'), simulated);
   const compiler = `typescript@${String(ours['typescript'])}`;
   const types = `@types/node@${String(ours['@types/node'])}`;
   const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', '--silent'];
@@ -109,8 +139,8 @@ function install(app: string, packs: readonly string[]): void {
 }
 
 /** Imports every door of some packages; says how many, and where. */
-function openDoors(app: string, node: string, names: readonly string[]): string {
-  const doors = names.flatMap((name) => doorsOf(join('packages', name, 'package.json')));
+function openDoors(app: string, node: string, folders: readonly string[]): string {
+  const doors = folders.flatMap((folder) => doorsOf(join(folder, 'package.json')));
   const lines = [
     ...doors.map((door) => `await import('${door}');`),
     'console.log(process.version);',
@@ -148,7 +178,7 @@ function refuseStrangers(app: string): void {
 function checkTypes(app: string): void {
   const compiler = join(app, 'node_modules/.bin/tsc');
   const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext'];
-  run(app, compiler, [...options, '--types', 'node', 'app.ts']);
+  run(app, compiler, [...options, '--types', 'node', 'app.ts', 'world.ts']);
   run(app, compiler, [...options, '--lib', 'es2022,dom', 'page.ts']);
 }
 

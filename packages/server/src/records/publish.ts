@@ -12,6 +12,7 @@ import { decodeStored, type Envelope, passRecord } from '@holdfast/protocol/reco
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
 import type { Storage } from '../storage/port.ts';
+import { turn } from '../storage/turn.ts';
 import type { RecordFault } from './records.ts';
 
 /** What publishing needs of the server. */
@@ -152,6 +153,8 @@ class Publishing {
         this.#place = this.#placeAt(store);
         this.#tell(new RejectedError('beyond_retention', { from_seq: seq }));
       }
+      // oxlint-disable-next-line no-await-in-loop -- others want their turn
+      if (this.#place.seq < head) await turn();
     }
   }
 

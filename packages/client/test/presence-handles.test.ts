@@ -103,6 +103,20 @@ describe('a handle on a topic', () => {
     await expect.poll(() => room.status.get().state).toBe('joined');
   });
 
+  it('that has never had a connection shows itself as the principal of its client, and counts nobody as gone when the server says who it is (S85)', async () => {
+    const link = new Valve();
+    link.holdOut();
+    const room = joinPresence(world.client({ link, principal: 'anna' }), at);
+    const keys = (): unknown[] =>
+      Array.from(room.peers.get().values(), ({ key, self }) => [key, self]);
+    room.set({ n: 1 });
+    expect(keys()).toEqual([['anna', true]]);
+    link.letOut();
+    await expect.poll(() => room.status.get().state).toBe('joined');
+    expect(keys()).toEqual([[expect.not.stringMatching(/^(anna)?$/), true]]);
+    expect(room.stats()).toEqual({ updates: 0, leaves: 0, parseErrors: 0 });
+  });
+
   it('does not send again what went along with its join (S85)', async () => {
     const valve = new Valve();
     const [room, watcher] = [

@@ -272,7 +272,7 @@ export class PresenceChannel implements Speaker {
       if (isShown || !this.isSelf(each)) peers.set(name, each);
     }
     if (this.#own !== null && isShown) {
-      const [key, peer, state] = [this.key ?? '', this.#peer, this.#own];
+      const [key, peer, state] = [this.key ?? this.room.settings.principal, this.#peer, this.#own];
       const name = nameOfPeer({ key, peer });
       const known = this.changes.get().get(name);
       peers.set(name, known?.state === state ? known : { key, peer, state });
@@ -359,7 +359,7 @@ class TopicHandle<State> implements Presence<State> {
     }
     this.#made = made;
     const before = this.#seen.get();
-    for (const name of before.keys()) if (!peers.has(name)) this.#leaves++;
+    for (const [name, { self }] of before) if (!self && !peers.has(name)) this.#leaves++;
     if (!isSame(peers, before)) this.#seen.set(peers);
   }
 

@@ -2,7 +2,10 @@ import type { Release, Signal } from '@holdfast/engine/registry';
 
 /** Somebody who is there. */
 export type Peer<State> = {
-  /** The subject of its token: the same for all tabs and devices of one user. */
+  /**
+   * The subject of its token: the same for all tabs and devices of one user. Until the server has said it once, oneself has
+   * the `principal` of the client, which is empty where it was not given.
+   */
   readonly key: string;
   /** Its tab or process. */
   readonly peer: string;

@@ -7,7 +7,7 @@ import { takeTurn } from './turn.ts';
 import type { AuthorityEffect } from './types.ts';
 import type { Outcome, Work } from './work.ts';
 
-/** Ops and leaves per append, and leaves that are looked through for nothing; more only for one request. */
+/** Ops and leaves per append, and leaves that are looked through for mutations or for nothing; more only for one request. */
 const batchSizeMax = 20_000;
 
 /**
@@ -21,9 +21,8 @@ export function takeTurns(
 ): { readonly taken: number; readonly consults: readonly AuthorityEffect[] } {
   const consults: AuthorityEffect[] = [];
   let taken = 0;
-  let inVain = 0;
   for (const work of works) {
-    if (draft.size + inVain >= batchSizeMax) break;
+    if (draft.size + draft.looked >= batchSizeMax) break;
     taken++;
     if (pending.isHeldUp(work)) {
       pending.park(work, { isAsked: false });
@@ -32,7 +31,7 @@ export function takeTurns(
     const { length } = draft.ops;
     const outcome = takeTurn(work, draft.at.now, draft);
     if (draft.ops.length === length && hasLooked(outcome, work)) {
-      inVain += leavesAt(draft.tree, work.submission.request);
+      draft.looked += leavesAt(draft.tree, work.submission.request);
     }
     if (outcome instanceof Consult) {
       work.consults++;

@@ -82,6 +82,8 @@ export class Draft implements Judge<Outcome | Consult> {
   readonly faults: Fault[] = [];
   /** Something was refused, or came to nothing, because of the state. */
   leansOnState = false;
+  /** How many leaves were looked through, for mutations or for nothing. */
+  looked = 0;
   readonly #base: DraftBase;
   #tree: Tree;
   readonly #answers: Answer[] = [];
@@ -251,7 +253,6 @@ export class Draft implements Judge<Outcome | Consult> {
     // What a mutation writes is known only now (stores.md §11.2.2).
     const stray = grants && changes.find(({ path }) => !grants.write.covers(path));
     if (stray) return forbidden(pathOf(request));
-    const { advice } = work;
     return gate.judge({
       request,
       caller,
@@ -260,16 +261,17 @@ export class Draft implements Judge<Outcome | Consult> {
       before: this.#tree,
       after,
       changes,
-      advice,
+      advice: work.advice,
     });
   }
 
   #mutator(gate: Gate): Mutator {
     return (tree, request, { opId, at }) => {
-      const caller = this.#asker?.caller ?? null;
-      const excess = this.#effort?.look(tree.count(request.path)) ?? null;
+      const leaves = tree.count(request.path);
+      const excess = this.#effort?.look(leaves) ?? null;
       if (excess !== null) return excess;
-      const writes = gate.mutate({ tree, request, caller, opId, at });
+      this.looked += leaves;
+      const writes = gate.mutate({ tree, request, caller: this.#asker?.caller ?? null, opId, at });
       const tooMany = isRefusal(writes) ? null : (this.#effort?.write(writes) ?? null);
       if (tooMany !== null) return tooMany;
       const { fence } = request;

@@ -110,3 +110,22 @@ test('what a guard refuses to who may write a part only may have been looked thr
   desk.submit(set('small', 1), { channel: 3 });
   expect(desk.step({ type: 'flush' }).map(({ type }) => type)).not.toContain('append');
 });
+
+test('mutations that look at many leaves are not decided at one go, whether they write or not', () => {
+  const desk = new Desk({
+    gate: {
+      mutate: ({ request }) => (request.name === 'write' ? [set('r/at', 1)] : []),
+      screen: () => null,
+      judge: () => [],
+      migrate: () => [],
+    },
+  });
+  for (let group = 0; group < 3; group += 1) desk.ask(set(`r/${group}`, leaves));
+  const mutate = { op: 'mutate', path: asPath('r'), record: 'r', value: null } as const;
+  const tickets = ['look', 'write'].map((name) => desk.submit({ ...mutate, name }, { caller }));
+  tickets.push(desk.submit(set('small', 1)));
+  const [looked, wrote] = tickets.map(() => desk.step({ type: 'flush' }).map(({ type }) => type));
+  expect(looked).toEqual(['reply', 'collect']);
+  expect(wrote).toEqual(['append']);
+  expect(desk.effects.at(-1)).toMatchObject({ content: { answers: { length: 1 } } });
+});

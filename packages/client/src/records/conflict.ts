@@ -1,4 +1,10 @@
-import { ConflictError, type OpId, type RecordRef, type Refusal } from '@holdfast/protocol';
+import {
+  ConflictError,
+  type OpId,
+  type RecordRef,
+  type Refusal,
+  type StoreName,
+} from '@holdfast/protocol';
 import { type Release, releaseOnce } from '@holdfast/engine/registry';
 import type { Room } from '../room.ts';
 import type { RecordEntry } from './delivery.ts';
@@ -49,9 +55,7 @@ export function meet(
   resolve: (how: Resolution) => RecordReceipt<unknown> | undefined,
 ): RecordConflictError {
   const { cache, report } = desk.room.settings;
-  const settle = keepHere(entry, desk, () =>
-    followLetter(clash, desk, () => conflict.resolve('theirs')),
-  );
+  const settle = keepHere(entry, clash, desk);
   const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
     if (!entry.conflicts.includes(conflict)) return undefined;
     settle();
@@ -77,35 +81,33 @@ export function meet(
 /** Unresolved conflicts that keep their records here; of more, the first are let go of. */
 const disputesMax = 200;
 
-/** The write may be a letter already, or become one. Who discards that, or sends it again, has decided. */
-function followLetter(
-  { opId, ref: { store } }: Clash,
-  { room }: ConflictDesk,
-  decided: () => void,
-): (() => void) | undefined {
-  const letters = room.settings.cache?.letters;
-  const isLetter = (): boolean => letters?.list(store).some((each) => each.opId === opId) === true;
-  let wasLetter = isLetter();
-  return letters?.subscribe(store, () => {
-    const was = wasLetter;
-    wasLetter = isLetter();
-    if (was && !wasLetter) decided();
+/** Has the conflicts of a store end with the dead letters of their writes: who discards one, or sends it again, has decided. */
+function followLetters(store: StoreName, { entries, followed, room }: ConflictDesk): void {
+  const { letters } = room.settings.cache ?? {};
+  if (letters === undefined || followed.has(store)) return;
+  followed.add(store);
+  const idsOf = (): ReadonlySet<OpId> => new Set(letters.list(store).map(({ opId }) => opId));
+  let known = idsOf();
+  letters.subscribe(store, () => {
+    const before = known;
+    known = idsOf();
+    if (known.size >= before.size) return;
+    for (const each of [...entries.values()].flatMap(({ conflicts }) => conflicts)) {
+      if (!(each instanceof RecordConflictError) || known.has(each.opId)) continue;
+      if (before.has(each.opId)) each.resolve('theirs');
+    }
   });
 }
 
 /** Has a record stay for its conflict, though nobody shows it: whoever is to decide may look later. */
-function keepHere(
-  entry: RecordEntry,
-  { room, disputes, hold }: ConflictDesk,
-  follow: () => (() => void) | undefined,
-): Release {
+function keepHere(entry: RecordEntry, { ref: { store } }: Clash, desk: ConflictDesk): Release {
   // A client that is closed opens nothing again.
-  if (room.connection.get().connection === 'closed') return releaseOnce(() => undefined);
-  const release = hold(entry);
-  const leave = follow();
+  if (desk.room.connection.get().connection === 'closed') return releaseOnce(() => undefined);
+  followLetters(store, desk);
+  const { disputes } = desk;
+  const release = desk.hold(entry);
   const settle = releaseOnce(() => {
     disputes.delete(settle);
-    leave?.();
     release();
   });
   const [first] = disputes.add(settle);
@@ -124,6 +126,10 @@ export type ConflictDesk = {
   readonly room: Room;
   /** What lets go of records that are here for their conflicts. */
   readonly disputes: Set<Release>;
+  /** Stores of which the dead letters are followed. */
+  readonly followed: Set<StoreName>;
+  /** The records that are here. */
+  readonly entries: ReadonlyMap<string, RecordEntry>;
   /** Keeps a record here. */
   readonly hold: (entry: RecordEntry) => Release;
   conflicted(conflict: RecordConflictError): void;

@@ -138,6 +138,7 @@ class Desk
   readonly mutate: RecordsPlug['mutate'];
   readonly outbox: AllWrites;
   readonly disputes = new Set<Release>();
+  readonly followed = new Set<StoreName>();
   readonly #client: Client;
   readonly #byName: ReadonlyMap<string, RecordDef>;
   readonly #options: RecordsOptions;
@@ -353,8 +354,12 @@ class Desk
     return !this.#behind.isEmpty;
   }
 
+  get entries(): ReadonlyMap<string, RecordEntry> {
+    return this.#records.entries;
+  }
+
   get conflicts(): number {
-    const entries = [...this.#records.entries.values()];
+    const entries = [...this.entries.values()];
     return entries.reduce((sum, { conflicts }) => sum + conflicts.length, 0);
   }
 

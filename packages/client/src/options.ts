@@ -82,7 +82,7 @@ export type ClientOptions = {
   readonly outboxMax?: Partial<OutboxLimits>;
   /** The version of the application's data, which queued writes carry. */
   readonly schemaVersion?: string | number;
-  /** Makes a queued write of another version one of the present; null: it becomes a dead letter. */
+  /** Makes a queued write of another version one of the present; null: it becomes a dead letter. Pure: it may be asked again. */
   readonly migrate?: Migrate;
   /** Shares connection and cache with the other tabs of this origin: `tabs()` of `@holdfast/client/tabs`. */
   readonly tabs?: TabsPlug;

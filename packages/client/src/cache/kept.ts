@@ -81,6 +81,7 @@ class KeptCache implements Cache {
     };
     this.letters = new Letters(
       (store) => this.#turn(() => this.#keep(store, [])),
+      (fault) => this.#terms.report(fault),
       (store, letter) => this.#ofNow(store, letter),
     );
     this.sharing = {

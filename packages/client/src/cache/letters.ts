@@ -1,5 +1,7 @@
 import type { OpId, StoreName } from '@holdfast/protocol';
-import type { DeadLetter, DeadLetters } from './port.ts';
+import { conduct } from '@holdfast/engine/registry';
+import type { CacheTerms, DeadLetter, DeadLetters } from './port.ts';
+import { cacheFault } from './rows.ts';
 
 type Box = {
   readonly letters: Map<OpId, DeadLetter>;
@@ -13,14 +15,20 @@ type Box = {
 export class Letters implements DeadLetters {
   readonly #boxes = new Map<StoreName, Box>();
   readonly #save: (store: StoreName) => void | Promise<void>;
+  readonly #report: CacheTerms['report'];
   readonly #shown: (store: StoreName, letter: DeadLetter) => DeadLetter;
 
-  /** `save` stores what is unsaved of a store when nothing else is about to; `shown` makes of a new letter what is shown of it. */
+  /**
+   * `save` stores what is unsaved of a store when nothing else is about to; `report` hears of listeners that fail; `shown` makes of
+   * a new letter what is shown of it.
+   */
   constructor(
     save: (store: StoreName) => void | Promise<void>,
+    report: CacheTerms['report'],
     shown: (store: StoreName, letter: DeadLetter) => DeadLetter = (_, letter) => letter,
   ) {
     this.#save = save;
+    this.#report = report;
     this.#shown = shown;
   }
 
@@ -42,7 +50,7 @@ export class Letters implements DeadLetters {
     const letter = this.#shown(store, given);
     box.letters.set(letter.opId, letter);
     box.unsaved.set(letter.opId, letter);
-    changed(box);
+    this.#changed(box);
   }
 
   drop(store: StoreName, opId: OpId): void | Promise<void> {
@@ -56,7 +64,7 @@ export class Letters implements DeadLetters {
     if (letter === undefined) return null;
     box.letters.delete(opId);
     box.unsaved.set(opId, null);
-    changed(box);
+    this.#changed(box);
     return letter;
   }
 
@@ -66,7 +74,7 @@ export class Letters implements DeadLetters {
     for (const letter of letters) {
       if (!box.unsaved.has(letter.opId)) box.letters.set(letter.opId, letter);
     }
-    if (letters.length > 0) changed(box);
+    if (letters.length > 0) this.#changed(box);
   }
 
   unsaved(store: StoreName): readonly (readonly [OpId, DeadLetter | null])[] {
@@ -90,9 +98,12 @@ export class Letters implements DeadLetters {
     this.#boxes.set(store, box);
     return box;
   }
-}
 
-function changed(box: Box): void {
-  box.list = null;
-  for (const listener of box.listeners) listener();
+  /** Told amid the work of the cache: what a listener throws must not end that. */
+  #changed(box: Box): void {
+    box.list = null;
+    const failed = (cause: unknown): void =>
+      this.#report(cacheFault('failed', { cause, kept: true }));
+    for (const listener of box.listeners) conduct(listener, () => undefined, failed);
+  }
 }

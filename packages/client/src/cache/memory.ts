@@ -2,7 +2,7 @@ import type { Entry, Glob, Leaf, OpId, Path, Seq, StoreName } from '@holdfast/pr
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
-import type { Cache, CacheChange, CachedStore } from './port.ts';
+import type { Cache, CacheChange, CachedStore, CacheTerms } from './port.ts';
 
 /**
  * A cache in memory: it ends with the process. Two clients one after the other may share it, which is a restart with a
@@ -11,7 +11,19 @@ import type { Cache, CacheChange, CachedStore } from './port.ts';
 export function memoryCache(): Cache {
   /** By whose it is, and of which server: what is kept for one is nothing to another. */
   const rooms = new Map<string, Room>();
-  let { shelves, letters } = roomOf(rooms, '');
+  let report: CacheTerms['report'] | null = null;
+  const roomOf = (realm: string): Room => {
+    const room = rooms.get(realm) ?? {
+      shelves: new Map(),
+      letters: new Letters(
+        () => undefined,
+        (fault) => report?.(fault),
+      ),
+    };
+    rooms.set(realm, room);
+    return room;
+  };
+  let { shelves, letters } = roomOf('');
   let reigns = 0;
   let device: string | null = null;
   const shelfOf = (store: StoreName): Shelf => {
@@ -25,8 +37,9 @@ export function memoryCache(): Cache {
   return {
     keeping,
     // What one client has left is known to servers under its name.
-    open({ realm, deviceId, isDeviceGiven }) {
-      ({ shelves, letters } = roomOf(rooms, realm));
+    open({ realm, deviceId, isDeviceGiven, report: told }) {
+      report = told;
+      ({ shelves, letters } = roomOf(realm));
       device = isDeviceGiven ? deviceId : (device ?? deviceId);
       return device;
     },
@@ -67,12 +80,6 @@ export function memoryCache(): Cache {
 
 /** What is kept for one principal. */
 type Room = { readonly shelves: Map<StoreName, Shelf>; readonly letters: Letters };
-
-function roomOf(rooms: Map<string, Room>, realm: string): Room {
-  const room = rooms.get(realm) ?? { shelves: new Map(), letters: new Letters(() => undefined) };
-  rooms.set(realm, room);
-  return room;
-}
 
 /** What is kept of one store. */
 class Shelf {

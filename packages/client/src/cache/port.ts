@@ -32,7 +32,10 @@ export type Watch = NonNullable<Parameters<Cache['load']>[2]>;
 /** What a cache stores of a store at once. */
 export type CacheChange = ReplicaChange;
 
-/** Makes a request of a former version of the application one of the present; null where there is none. */
+/**
+ * Makes a request of a former version of the application one of the present; null where there is none. It is to be pure: of one
+ * request it may be asked several times, and in several tabs.
+ */
 export type Migrate = (request: Request, fromVersion: string | number | null) => Request | null;
 
 /** What a cache needs to know of the client that uses it. */

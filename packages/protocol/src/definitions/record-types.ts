@@ -15,7 +15,11 @@ export type Authority =
 /** Merges what two have written; pure and deterministic (records.md §12). */
 export type Merge<V> = (mine: V, theirs: V, base: V | undefined) => V;
 
-/** Makes an object of another major one of the next, or of the one before. A method, so that a caller may name the shape. */
+/**
+ * Makes an object of another major one of the next, or of the one before; pure and deterministic, for it is asked several times
+ * for one object: of a patch that waits also about parts of an object, about nothing, and about other values than were written
+ * (records.md §11.5). What it throws says that it cannot. A method, so that a caller may name the shape.
+ */
 export type Migration = { migrate(other: RecordValue): unknown }['migrate'];
 
 /** By source major (records.md §3.5). */

@@ -7,9 +7,9 @@ import {
   type UploadPorts,
   type UploadTarget,
 } from '@holdfast/engine/view';
-import { isObject } from '@holdfast/protocol';
 import type { ViewFault } from '@holdfast/protocol/views';
 import type { Principal } from '../access/index.ts';
+import { Guests } from './guests.ts';
 import { isOfClosing, mountFault } from './mount-fault.ts';
 import { Openings } from './openings.ts';
 import { produce } from './produce.ts';
@@ -55,8 +55,7 @@ export class InstanceHost {
   readonly #uploads: UploadDesk;
   readonly #instance: Instance;
   readonly #subscribers = new Map<number, Subscriber>();
-  /** Of principals, also of those who have gone: what they have asked for may take longer. */
-  readonly #lastSeats = new WeakMap<object, ViewSeat>();
+  readonly #guests: Guests;
   readonly #tickets = new Map<number, Ticket>();
   readonly #stores: Openings;
   /** Whose the open uploads are, and how large, by their refs. */
@@ -82,7 +81,8 @@ export class InstanceHost {
     this.config = config;
     this.#params = config.params;
     this.#room = room;
-    this.#stores = new Openings(room, (user) => this.#mayStill(user));
+    this.#guests = new Guests(config.principal === null);
+    this.#stores = new Openings(room, this.#guests);
     this.#owner = parts.owner;
     this.#uploads = parts.uploads((input) => this.step(input));
     this.#instance = new Instance(config, {
@@ -145,13 +145,13 @@ export class InstanceHost {
 
   /** Takes a subscriber in, or back with what was sent to it up to `resume`. */
   attach(subscriber: Subscriber, resume: number | null, joined: Joined): Promise<Attachment> {
-    const { number, capver4, principal, seat } = subscriber;
+    const { number, capver4, principal } = subscriber;
     if (this.#ended) {
       this.#owner.forgot(subscriber);
       return Promise.resolve('lost');
     }
     this.#subscribers.set(number, subscriber);
-    if (isObject(principal) && seat !== null) this.#lastSeats.set(principal, seat);
+    this.#guests.came(subscriber);
     return new Promise((done) => {
       this.#attaching.set(number, { joined, done });
       this.step({ type: 'attach', subscriber: number, capver4, principal, resume });
@@ -166,12 +166,13 @@ export class InstanceHost {
       if (seat === subscriber.seat) this.#tickets.delete(ticket);
     }
     subscriber.seat = null;
+    this.#stores.left(subscriber.principal);
     this.#attaching.get(number)?.done('lost');
     this.#attaching.delete(number);
     if (subscriber.token === null) this.#subscribers.delete(number);
     this.#tell({ name: 'leave', kept: keep });
     this.step({ type: 'detach', subscriber: number, keep });
-    if (subscriber.token === null) this.#closeStoresOf(subscriber);
+    if (subscriber.token === null) this.#forget(subscriber);
   }
 
   /** The socket of a subscriber has more to send than it should. */
@@ -302,6 +303,7 @@ export class InstanceHost {
     const seat = subscriber?.seat;
     if (subscriber === undefined || seat === undefined || seat === null) return;
     subscriber.seat = null;
+    this.#stores.left(subscriber.principal);
     seat.end('failed');
     this.#tell({ name: 'leave', kept: false });
   }
@@ -310,7 +312,7 @@ export class InstanceHost {
     const subscriber = this.#subscribers.get(number);
     if (subscriber === undefined) return;
     this.#subscribers.delete(number);
-    this.#closeStoresOf(subscriber);
+    this.#forget(subscriber);
     this.#owner.forgot(subscriber);
   }
 
@@ -350,19 +352,11 @@ export class InstanceHost {
     );
   }
 
-  /** Whether who has come may do what they might. Who is there is looked at by the socket. */
-  async #mayStill(user: Principal): Promise<boolean> {
-    for (const { principal, seat } of this.#subscribers.values()) {
-      if (principal === user && seat !== null) return true;
-    }
-    return (await this.#lastSeats.get(user)?.grantsStill?.()) ?? true;
-  }
-
   /** In a shared view, who has left holds nothing any more; else the instance goes with its subscriber. */
-  #closeStoresOf({ principal }: Subscriber): void {
-    if (this.config.principal !== null) return;
-    for (const each of this.#subscribers.values()) if (each.principal === principal) return;
-    this.#stores.closeOf(principal);
+  #forget(subscriber: Subscriber): void {
+    this.#guests.forgot(subscriber);
+    const principal = asPrincipal(subscriber.principal);
+    if (this.#guests.isGone(principal)) this.#stores.closeOf(principal);
   }
 
   /** A bug ends the instance, and nothing else. */

@@ -1,6 +1,7 @@
 import { HoldfastError } from '@holdfast/protocol';
 import type { Principal } from '../access/index.ts';
 import type { ViewsRoom } from './room.ts';
+import { Standing } from './standing.ts';
 import type { OpenedStore } from './store-desk.ts';
 
 /** A store that is being opened, or open, for one instance. */
@@ -15,47 +16,75 @@ export type Opening = {
   failure: { readonly error: unknown } | null;
   /** This one, or another one where this has failed, or another store has the name. */
   readonly newest: () => Opening;
+  /** Whether whom it is open for may still read it. */
+  readonly mayRead: () => boolean;
   /** Calls back when it is open, if it could not be at first, until the returned function is called. */
   readonly onceOpen: (opened: () => void) => () => void;
 };
 
 /** The stores of one user. */
-type Shelf = { readonly number: number; readonly openings: Map<string, Opening> };
+type Shelf = {
+  readonly number: number;
+  readonly openings: Map<string, Opening>;
+  /** Null: of the server itself. */
+  readonly standing: Standing | null;
+  /** When what somebody who had gone has opened is let go of. */
+  closing: unknown;
+};
+
+/** What is known of those for whom stores are open. */
+export type People = {
+  /** Whether their socket looks after their rights. */
+  readonly isThere: (user: Principal) => boolean;
+  /** Whether they have gone for good, so that nobody will say when they go. */
+  readonly isGone: (user: Principal) => boolean;
+  /** Whether they still have the rights by which they came. */
+  readonly mayStill: (user: Principal) => Promise<boolean>;
+};
+
+const allThere: People = {
+  isThere: () => true,
+  isGone: () => false,
+  mayStill: async () => true,
+};
 
 /** A store that could not be opened is tried again after so long. */
 const AGAIN_MS = 1000;
+/** What is opened for somebody who has gone already is let go of after so long. */
+const GONE_MS = 30_000;
 
 /** The stores that one instance uses, each opened once for everybody it is opened for. */
 export class Openings {
   readonly #room: Pick<ViewsRoom, 'desk' | 'clock'>;
-  readonly #mayStill: (user: Principal) => Promise<boolean>;
+  readonly #people: People;
   /** By whom they are open for; null: the server itself. Who comes anew, or with another token, is another. */
   readonly #shelves = new Map<unknown, Shelf>();
   #lastNumber = 0;
   #isClosed = false;
 
-  /** `mayStill`: whether a user still has the rights by which they came. */
-  constructor(
-    room: Pick<ViewsRoom, 'desk' | 'clock'>,
-    mayStill: (user: Principal) => Promise<boolean> = async () => true,
-  ) {
+  constructor(room: Pick<ViewsRoom, 'desk' | 'clock'>, people: People = allThere) {
     this.#room = room;
-    this.#mayStill = mayStill;
+    this.#people = people;
   }
 
   /** Opens a store, unless it is open; one that could not be opened is tried anew, as is the next of a name. */
   open(name: string, user: Principal | null): Opening {
-    const { number, openings } = this.#shelves.get(user) ?? this.#shelfOf(user);
+    const { number, openings, standing } = this.#shelves.get(user) ?? this.#shelfOf(user);
     const known = openings.get(name);
     if (known !== undefined && isGood(known)) return known;
     if (known !== undefined) letGo(known);
     const opening: Opening = {
       name,
       key: `open ${number} ${name}`,
-      ready: this.#room.desk.open(name, user, async () => user === null || this.#mayStill(user)),
+      ready: this.#room.desk.open(
+        name,
+        user,
+        async () => user === null || this.#people.mayStill(user),
+      ),
       opened: null,
       failure: null,
       newest: () => (isGood(opening) ? opening : this.open(name, user)),
+      mayRead: () => standing?.isGood ?? true,
       onceOpen: (opened) => this.#onceOpen(opening, opened),
     };
     opening.ready.then(
@@ -71,25 +100,55 @@ export class Openings {
     return opening;
   }
 
+  /** Somebody has gone, and may come back: what they have asked for goes on. */
+  left(user: unknown): void {
+    this.#shelves.get(user)?.standing?.left();
+  }
+
   /** Lets go of what is open for one user; never of the server's own. */
   closeOf(user: unknown): void {
     if (user === null) return;
     const shelf = this.#shelves.get(user);
     this.#shelves.delete(user);
-    shelf?.openings.forEach(letGo);
+    if (shelf !== undefined) this.#empty(shelf);
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const { openings } of this.#shelves.values()) openings.forEach(letGo);
+    for (const shelf of this.#shelves.values()) this.#empty(shelf);
     this.#shelves.clear();
+  }
+
+  #empty({ openings, standing, closing }: Shelf): void {
+    openings.forEach(letGo);
+    standing?.end();
+    this.#room.clock.clearTimeout(closing);
   }
 
   #shelfOf(user: Principal | null): Shelf {
     this.#lastNumber += 1;
-    const shelf = { number: this.#lastNumber, openings: new Map<string, Opening>() };
-    if (!this.#isClosed) this.#shelves.set(user, shelf);
+    const standing = user === null ? null : this.#standingOf(user);
+    const openings = new Map<string, Opening>();
+    const shelf: Shelf = { number: this.#lastNumber, openings, standing, closing: null };
+    if (this.#isClosed) {
+      standing?.end();
+      return shelf;
+    }
+    this.#shelves.set(user, shelf);
+    if (user !== null && this.#people.isGone(user)) {
+      shelf.closing = this.#room.clock.setTimeout(() => this.closeOf(user), GONE_MS);
+    }
     return shelf;
+  }
+
+  #standingOf(user: Principal): Standing {
+    const people = this.#people;
+    const standing = new Standing(this.#room.clock, {
+      isThere: () => people.isThere(user),
+      mayStill: () => people.mayStill(user),
+    });
+    if (!people.isThere(user)) standing.left();
+    return standing;
   }
 
   /** Tries until it can be, or may not be. */

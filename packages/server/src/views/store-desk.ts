@@ -27,6 +27,7 @@ import {
 import type { Files } from '../files/index.ts';
 import type { Clock } from '../host/clock.ts';
 import type { StoreDoor } from '../host/door.ts';
+import { verdictInTime } from '../storage/in-time.ts';
 import type { StoreRow } from '../storage/port.ts';
 import { type Read, SharedReads } from './shared-reads.ts';
 
@@ -35,7 +36,7 @@ export type StoreDeskRoom = Pick<StoreDoor, 'openStore' | 'lookFor'> & {
   readonly findStore: (name: StoreName) => Promise<StoreRow | null>;
   readonly newId: () => string;
   readonly report: (what: string, error: unknown) => void;
-  readonly clock: Pick<Clock, 'setTimeout'>;
+  readonly clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
   readonly files: Pick<Files, 'judge'>;
   /** What records hide from a principal; absent: there are none. */
   readonly veilOf?: (
@@ -87,7 +88,10 @@ export class StoreDesk {
     if (row === null || row.status !== 'active') {
       throw new HoldfastError('unauthorized', { store: name });
     }
-    const refusal = user === null ? null : refuseUser(user, row);
+    const refusal =
+      user === null
+        ? null
+        : (refuseUser(user, row) ?? (await refuseGone(this.#room.clock, mayStill)));
     if (refusal !== null) throw RejectedError.from(refusal);
     const shared = await this.#share(row.id);
     const release = (): void => this.#release(row.id, shared);
@@ -207,6 +211,18 @@ export class StoreDesk {
 
 function refuseUser(user: Principal, row: StoreRow): Refusal | null {
   return mayUseStore(user, row) ? refuseScope(user, 'entries:read') : refuse('store_not_allowed');
+}
+
+/** Why somebody who may have gone meanwhile may do no more; null: they may. */
+async function refuseGone(
+  clock: StoreDeskRoom['clock'],
+  mayStill: User['mayStill'],
+): Promise<Refusal | null> {
+  const verdict = await verdictInTime(clock, mayStill);
+  if (verdict === true) return null;
+  return verdict === false
+    ? refuse('unauthorized')
+    : refuse('unavailable', { retry_after_ms: AGAIN_MS });
 }
 
 /** Gives what it gave before while that is alike: what is seen through a veil is put together anew for each look. */
@@ -335,7 +351,8 @@ export class OpenedStore {
     request: Request | FileWrite | Refusal,
   ): Promise<Pick<LoneRequest, 'caller' | 'grants' | 'files'>> {
     const { principal = fullPrincipal({ subject: null }), mayStill } = this.#user ?? {};
-    if ((await mayStill?.()) === false) throw RejectedError.from(refuse('unauthorized'));
+    const refusal = mayStill ? await refuseGone(this.#room.clock, mayStill) : null;
+    if (refusal !== null) throw RejectedError.from(refusal);
     const files = await this.#room.files.judge(principal, this.id, request);
     return this.#user === null ? { files } : { ...rightsOf(principal, this.#user.veil), files };
   }

@@ -10,6 +10,7 @@ import {
   parseTransact,
   parseWrite,
   type Refusal,
+  refuse,
   RejectedError,
   renderPath,
   type Request,
@@ -115,6 +116,10 @@ export class StoreOfView extends WritesOfView<Promise<Committed>> implements Vie
     // Nobody else can wait: what was open is read until the next one is.
     if (tracker !== null || newest.opened !== null) this.#opening = newest;
     const { opened, failure, ready, name } = this.#opening;
+    // What `render` and `watch` read is shown to nobody who has not the same rights again.
+    if (tracker === null && !this.#opening.mayRead()) {
+      throw RejectedError.from(refuse('unauthorized'));
+    }
     if (opened !== null) return opened;
     if (tracker !== null) {
       // Where it cannot be opened nothing that was read tells of a change: that it is open at last is one.

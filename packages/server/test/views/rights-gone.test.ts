@@ -1,6 +1,6 @@
 import { deferred } from '@holdfast/engine/registry';
 import { RejectedError } from '@holdfast/protocol';
-import { app, type Principal, upload, view } from '@holdfast/server';
+import { app, type Principal, upload, view, type ViewStore } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
@@ -57,6 +57,23 @@ async function site(): Promise<Site> {
           done.resolve(await own.put('late', 1).then(() => 'committed', codeOf));
         },
       },
+      lateRead: {
+        run: async (ctx) => {
+          const own = ctx.store(store, mine);
+          await own.ready;
+          begun.resolve();
+          await going.promise;
+          done.resolve(read(own));
+        },
+      },
+      lateOpening: {
+        run: async (ctx) => {
+          begun.resolve();
+          await going.promise;
+          const own = ctx.store(store, mine);
+          done.resolve(await own.ready.then(() => read(own), codeOf));
+        },
+      },
     },
   });
   const rights: Pick<Site, 'rules' | 'tokenId'> = { rules: mayAll, tokenId: 't1' };
@@ -87,6 +104,14 @@ async function atDesk({ connect }: World): Promise<{ readonly peer: Peer; readon
     status: 'ok',
   });
   return { peer, root };
+}
+
+function read(from: ViewStore): string {
+  try {
+    return String(from.get('secret'));
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 function codeOf(error: unknown): string {
@@ -183,3 +208,63 @@ it.each([
     expect(await made.done).toBe(outcome);
   },
 );
+
+it.each([
+  ['reads', 'narrowed', mayLittle, 'lateRead'],
+  ['reads', 'revoked', null, 'lateRead'],
+  ['opens a store', 'revoked', null, 'lateOpening'],
+] as const)(
+  'S101 a command of a view that %s after its caller has had the rights %s hears nothing as them any more',
+  async (_does, _what, rules, name) => {
+    const made = await site();
+    const { peer, root } = await atDesk(made);
+    root.push('command', { name, payload: {} });
+    await made.begun;
+    made.rules = rules;
+    await made.clock.pass(promptMs);
+    await peer.closed();
+    made.goOn();
+    expect(await made.done).toBe('unauthorized');
+  },
+);
+
+it('S101 a command of a view whose caller lost the connection, and the rights later, reads nothing as them any more', async () => {
+  const made = await site();
+  const { peer, root } = await atDesk(made);
+  root.push('command', { name: 'lateRead', payload: {} });
+  await made.begun;
+  peer.cut();
+  await made.clock.pass(promptMs);
+  made.rules = mayLittle;
+  await made.clock.pass(promptMs);
+  made.goOn();
+  expect(await made.done).toBe('unauthorized');
+});
+
+it.each(['lateRead', 'lateOpening'])(
+  'a command of a view whose caller has lost the connection alone reads as them (%s)',
+  async (name) => {
+    const made = await site();
+    const { peer, root } = await atDesk(made);
+    root.push('command', { name, payload: {} });
+    await made.begun;
+    peer.cut();
+    await made.clock.pass(promptMs);
+    made.goOn();
+    expect(await made.done).toBe('undefined');
+  },
+);
+
+it('a command of a view whose caller has the rights again reads as them', async () => {
+  const made = await site();
+  const { peer, root } = await atDesk(made);
+  root.push('command', { name: 'lateRead', payload: {} });
+  await made.begun;
+  made.rules = mayLittle;
+  await made.clock.pass(promptMs);
+  await peer.closed();
+  made.rules = mayAll;
+  await made.clock.pass(promptMs);
+  made.goOn();
+  expect(await made.done).toBe('undefined');
+});

@@ -49,7 +49,7 @@ function world() {
     findStore: async () => row,
     newId: unused,
     report: unused,
-    clock: { setTimeout: unused },
+    clock: { setTimeout: unused, clearTimeout: unused },
     files: { judge: unused },
   };
   return {

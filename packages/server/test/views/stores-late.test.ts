@@ -1,8 +1,10 @@
+import { deferred } from '@holdfast/engine/registry';
 import { app, StorageError, view, type ViewStore } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { TestClock } from '@holdfast/server/testing';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { VirtualClock } from '../conversation/clock.ts';
 import { topic, world } from '../conversation/world.ts';
 import { Root } from './root.ts';
 
@@ -153,4 +155,74 @@ it('given a handle of a store that a view has held since before the store was pu
   await server.stores.create('demo/main');
   const added = (): Promise<unknown> => clock.advance(1000).then(() => root.command('add'));
   await expect.poll(added).toMatchObject({ status: 'ok', response: { x: 'written' } });
+});
+
+it('given a handle of a store that could not be opened, when the disk is well again, then the handle reads and writes it', async () => {
+  const clock = new VirtualClock();
+  const storage = memory();
+  const openStore = storage.open.bind(storage);
+  let isTroubled = true;
+  storage.open = async (id) => {
+    if (isTroubled) throw new StorageError('io', 'the disk is in trouble');
+    return openStore(id);
+  };
+  let held: ViewStore | undefined;
+  const holder = view({
+    name: 'Holder',
+    mount: (ctx) => {
+      held = ctx.store('demo/main');
+      return {};
+    },
+    render: () => ({}),
+    commands: {
+      add: {
+        reply: z.object({ x: z.unknown() }),
+        run: async () => {
+          await held?.put('x', 'written');
+          return { x: held?.get('x') };
+        },
+      },
+    },
+  });
+  const { connect } = await world({ app: app({ views: [holder] }), storage, clock });
+  const root = new Root(await connect(), 'Holder', 'h');
+  await root.join({ module: 'Holder', id: 'h' });
+  await root.envelope();
+  expect(await root.command('add')).toMatchObject({ status: 'error' });
+  isTroubled = false;
+  // So long it is not tried again.
+  await clock.pass(1000);
+  expect(await root.command('add')).toMatchObject({ status: 'ok', response: { x: 'written' } });
+});
+
+it('given a command of a shared view that opens a store as somebody who has left, then the store is let go of while the view goes on', async () => {
+  const clock = new VirtualClock();
+  const [begun, going, opened] = [deferred<void>(), deferred<void>(), deferred<void>()];
+  const desk = view({
+    name: 'Desk',
+    scope: 'shared',
+    linger: 60 * 60_000,
+    render: () => ({}),
+    commands: {
+      late: {
+        run: async (ctx) => {
+          begun.resolve();
+          await going.promise;
+          await ctx.store('demo/main', { as: 'principal' }).put('x', 1);
+          opened.resolve();
+        },
+      },
+    },
+  });
+  const { connect, server } = await world({ app: app({ views: [desk] }), clock });
+  const root = new Root(await connect(), 'Desk', 'd');
+  await root.join({ module: 'Desk', id: 'd' });
+  root.push('command', { name: 'late', payload: {} });
+  await begun.promise;
+  await root.ask('phx_leave', {});
+  going.resolve();
+  await opened.promise;
+  expect(server.describe().stores).toHaveLength(1);
+  await clock.pass(16 * 60_000);
+  expect(server.describe()).toMatchObject({ stores: [], views: [{ id: 'd' }] });
 });

@@ -77,9 +77,9 @@ export class Access {
     return sameGrants(fresh, principal) ? 'valid' : 'changed';
   }
 
-  /** Whether these credentials, which may have been renewed, still grant the same rights; where nobody can be asked, they do not. */
+  /** Whether these credentials, which may have been renewed, still grant the same rights. Rejects only if an authenticator fails. */
   async grantsStill(credentials: Credentials, principal: Principal): Promise<boolean> {
-    const fresh = await this.#look(credentials, this.#looksOfTurn()).catch(() => null);
+    const fresh = await this.#look(credentials, this.#looksOfTurn());
     return fresh !== null && sameRights(fresh, principal);
   }
 

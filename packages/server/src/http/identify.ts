@@ -183,13 +183,10 @@ export function addRate(c: Context): void {
   c.res.headers.set('X-RateLimit-Reset', String(Math.ceil(standing.resetMs / 1000)));
 }
 
-/** Whether a request that takes long is still its principal's to make (stores.md §11.3). */
-export function stillValid(
-  deps: Pick<HttpDeps, 'access'>,
-  c: Context,
-  principal: Principal,
-): Promise<boolean> {
-  return deps.access.grantsStill(credentialsOf(c), principal);
+/** Whether a request that takes long is still its principal's to make (stores.md §11.3); rejects where nobody can be asked. */
+export function stillValid(deps: HttpDeps, c: Context, principal: Principal): Promise<boolean> {
+  const looking = deps.access.grantsStill(credentialsOf(c), principal);
+  return looking.catch((error: unknown) => uncheckable(deps, error));
 }
 
 /** Whether its principal has been shut out of a request that goes on; where nobody can be asked, that is not known. */

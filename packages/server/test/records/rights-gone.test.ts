@@ -30,14 +30,17 @@ type Site = World & {
   readonly permit: () => void;
   /** Hears who somebody is asked for, and is never told, from when it is set on. */
   unheard: (() => void) | null;
+  /** Who somebody is cannot be found out. */
+  isDown: boolean;
 };
 
 async function site(): Promise<Site> {
   const clock = new VirtualClock();
-  const rights: Pick<Site, 'isKnown' | 'rules' | 'unheard'> = {
+  const rights: Pick<Site, 'isKnown' | 'rules' | 'unheard' | 'isDown'> = {
     isKnown: true,
     rules: null,
     unheard: null,
+    isDown: false,
   };
   const [asked, askedAgain, answer] = [deferred<void>(), deferred<void>(), deferred<boolean>()];
   let asks = 0;
@@ -50,6 +53,7 @@ async function site(): Promise<Site> {
         rights.unheard();
         return deferred<never>().promise;
       }
+      if (rights.isDown) throw new Error('down');
       if (!rights.isKnown) return null;
       return person(token, { pathRules: rights.rules ?? null });
     },
@@ -159,4 +163,15 @@ it('a request by HTTP about which a rule was asked is refused for now where noth
   await made.clock.pass(2000);
   expect(await asking).toMatchObject({ status: 503, json: { error: 'unavailable' } });
   expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
+});
+
+it('a request by HTTP about which a rule was asked is refused for now where the authenticator fails', async () => {
+  const made = await site();
+  const body = { path: 'docs/1/title', value: 'x' };
+  const asking = http(made, 'POST', 'entries', { token: 'ada', body });
+  await made.asked;
+  await made.clock.pass(lateMs);
+  made.isDown = true;
+  made.permit();
+  expect(await asking).toMatchObject({ status: 503, json: { error: 'unavailable' } });
 });

@@ -4,6 +4,7 @@ import type { SseOptions } from '@holdfast/server';
 import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import { everything, world } from '../conversation/world.ts';
+import { eventsOf } from './sse-reader.ts';
 
 const spec = { store: 'demo/main', version: '1.0', schema: passthrough<object>() };
 /** What rules say, which changes without a commit. */
@@ -279,4 +280,41 @@ test('a stream of a hundred keys asks who its reader is as seldom as a stream of
     return looks;
   };
   expect(await looksOf(100)).toBe(await looksOf(1));
+});
+
+/** The stream of a key; whom it is read by is asked, and cannot be found out while that is down. */
+async function askedSite() {
+  const clock = new VirtualClock();
+  const rights = { isDown: (): boolean => false };
+  const authenticate = async () => {
+    if (rights.isDown()) throw new Error('down');
+    return everything;
+  };
+  const { server, url } = await world({
+    clock,
+    storage: memory({ now: clock.wall }),
+    authenticate,
+  });
+  await server.record(User).write({ id: 'ada' }, { set: { name: 'Ada' } });
+  const open = (): Promise<Response> => fetch(new URL(`/api/records?key=${key}`, url));
+  return Object.assign(rights, { clock, open });
+}
+
+test('a stream of records ends where nobody can say any more who reads it, and no record is denied', async () => {
+  const made = await askedSite();
+  const next = eventsOf(await made.open());
+  expect((await next()).event).toBe('answer');
+  expect((await next()).event).toBe('ready');
+  made.isDown = () => true;
+  await made.clock.pass(5000);
+  await expect(next()).rejects.toThrow('the stream has ended');
+});
+
+test('a stream of records is refused for now where it cannot be said amid its opening who reads it', async () => {
+  const made = await askedSite();
+  let looks = 0;
+  made.isDown = () => looks++ > 0;
+  const refused = await made.open();
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toMatchObject({ error: 'unavailable' });
 });

@@ -69,15 +69,18 @@ it(
   },
 );
 
-it(
-  'S54 S80 clocks that are set by an hour, a day or a year, of clients and of servers, also while these are down, break no promise (P16, P17, P41)',
+it.each([
+  ['in memory', 'memory', Math.ceil(seeds / 8)],
+  ['on SQLite files', 'sqlite', Math.ceil(seeds / 50)],
+] as const)(
+  'S54 S80 clocks that are set by an hour, a day or a year, of clients and of servers, also while these are down, break no promise, %s (P16, P17, P41)',
   { timeout: 720_000 },
-  async () => {
+  async (_, storage, some) => {
     const asked = process.env['SEED'];
-    const count = asked === undefined ? Math.ceil(seeds / 8) : 1;
+    const count = asked === undefined ? some : 1;
     const { failure, crashes } = await runHosts(
       { from: Number(asked ?? 1), count },
-      { leaps: true },
+      { leaps: true, storage },
     );
     expect(failure === null ? null : failureText(failure)).toBeNull();
     if (asked === undefined) expect(crashes).toBeGreaterThan(count);

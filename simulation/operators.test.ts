@@ -9,6 +9,10 @@ it.each([
   ['in memory', {}],
   ['on SQLite files, which are copied as they lie when a process dies', { storage: 'sqlite' }],
   ['while their clock is set by an hour, a day and a year, and back', { leaps: true }],
+  [
+    'on SQLite files, also by servers that start by such a clock',
+    { storage: 'sqlite', leaps: true },
+  ],
 ] as const satisfies readonly (readonly [string, OperatorTerms])[])(
   'stores that are made, imported, cloned, rolled back, archived and purged by servers that die and are closed amid that hold what they are to, each thing once, and no part of anything, %s',
   { timeout: 480_000 },

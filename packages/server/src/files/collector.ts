@@ -1,6 +1,6 @@
 import type { EpochMs } from '@holdfast/protocol';
 import { type BlobHash, isBlobHash, type KeptBytes } from '../blobs/index.ts';
-import { settledClock } from '../storage/settled.ts';
+import { settledOf } from '../storage/settled.ts';
 import type { FilesRoom } from './room.ts';
 import type { Unfinished } from './unfinished.ts';
 
@@ -19,7 +19,7 @@ export class Collector {
   readonly #room: FilesRoom;
   readonly #unfinished: Unfinished;
   /** By a clock that has just been put ahead no upload that goes on is old. */
-  readonly #settled: () => EpochMs;
+  readonly #settled: () => Promise<EpochMs>;
   readonly #burials = new Map<BlobHash, Promise<void>>();
   #stopped = false;
   #timer: unknown = null;
@@ -28,11 +28,11 @@ export class Collector {
   constructor(room: FilesRoom, unfinished: Unfinished) {
     this.#room = room;
     this.#unfinished = unfinished;
-    const { clock } = room;
-    this.#settled = settledClock(
-      () => clock.wall(),
-      () => clock.now(),
-    );
+    const { clock, storage } = room;
+    this.#settled = settledOf(storage, {
+      now: () => clock.wall(),
+      monotonic: () => clock.now(),
+    });
   }
 
   /** Sweeps in a minute, and once an hour from then on. */
@@ -81,7 +81,7 @@ export class Collector {
   async #look({ name, at }: KeptBytes): Promise<boolean> {
     const { blobs, storage } = this.#room;
     if (!isBlobHash(name)) {
-      if (at > this.#settled() - uploadGraceMs) return false;
+      if (at > (await this.#settled()) - uploadGraceMs) return false;
       const remove = (): Promise<void> => this.#unfinished.inTurn(name, () => blobs.delete(name));
       if (!(await this.#hasDone(remove))) return false;
       this.#unfinished.done(name);

@@ -25,7 +25,7 @@ export type FileSight = {
 /** What files are made of: the bytes, and who names them. */
 export type FilesRoom = {
   readonly blobs: Blobs;
-  readonly storage: Pick<Storage, 'files'>;
+  readonly storage: Pick<Storage, 'files' | 'settled'>;
   readonly limits: Pick<Limits, 'max_file_bytes'>;
   readonly quotas?: Quotas;
   readonly clock: FileClock;

@@ -2,7 +2,7 @@ import type { LoggedOp } from '@holdfast/engine/authority';
 import type { EpochMs, Seq } from '@holdfast/protocol';
 import type { Meters } from '../metrics/index.ts';
 import type { Storage, StoreRow } from '../storage/port.ts';
-import { settledClock } from '../storage/settled.ts';
+import { settledOf } from '../storage/settled.ts';
 import type { Clock } from './clock.ts';
 import type { Stores } from './stores.ts';
 
@@ -87,7 +87,7 @@ export class Compactor {
   readonly #room: CompactorRoom;
   readonly #retention: Retention;
   /** By a clock that has just been put ahead nothing is old: what is forgotten does not come back when it is right. */
-  readonly #settled: () => EpochMs;
+  readonly #settled: () => Promise<EpochMs>;
   #timer: unknown = null;
   #stopped = false;
   /** The stores that had more to forget when their turn was over. */
@@ -97,10 +97,10 @@ export class Compactor {
     this.#room = room;
     this.#retention = retention;
     const { storage, clock } = room;
-    this.#settled = settledClock(
-      () => storage.now(),
-      () => clock.now(),
-    );
+    this.#settled = settledOf(storage, {
+      now: () => storage.now(),
+      monotonic: () => clock.now(),
+    });
     this.#arm(FIRST_MS);
   }
 
@@ -130,6 +130,8 @@ export class Compactor {
 
   async #all(): Promise<void> {
     const { stores } = this.#room.storage;
+    // Whatever there is to forget: a clock that nobody looks at has not been seen to stand.
+    await this.#settled();
     let page = await stores.list({ limit: STORES_PER_PAGE });
     while (page.length > 0 && !this.#stopped) {
       for (const row of page) {
@@ -206,7 +208,7 @@ export class Compactor {
     const step = Math.min(LARGEST_STEP, Math.max(STEP, work.owed));
     const most = head - retention.ops;
     if (oldestSeq > most) return null;
-    const before = this.#settled() - retention.ms;
+    const before = (await this.#settled()) - retention.ms;
     const told = await this.#told(store);
     let through: Seq | null = null;
     const ops = await storage.read(store, oldestSeq - 1, { ops: step, bytes: STEP_BYTES });

@@ -48,3 +48,4 @@ export {
   type WebhookStanding,
   type WebhookTable,
 } from './port.ts';
+export type { Believed } from './settled.ts';

@@ -93,7 +93,7 @@ class MemoryStorage implements Storage {
         this.webhooks.purged(id);
       },
     });
-    this.tokens = new MemoryTokens();
+    this.tokens = new MemoryTokens(clocks);
     this.devices = new MemoryDevices(clocks, retention);
     this.keys = new MemoryKeys(clocks);
     this.files = new MemoryFiles(clocks, (id) => this.stores.get(id));

@@ -9,6 +9,7 @@ import type {
   Seq,
   StoreName,
 } from '@holdfast/protocol';
+import type { Believed } from './settled.ts';
 
 export type { Answer, Batch, LoggedOp };
 
@@ -346,7 +347,7 @@ export interface WebhookTable {
  * - **Failure.** Methods other than `append` reject with {@link StorageError}; a malformed batch is a RangeError.
  *   A store that does not exist is null, empty, or `failed`, never an error.
  */
-export interface Storage {
+export interface Storage extends Believed {
   readonly stores: StoreTable;
   readonly tokens: TokenTable;
   readonly devices: DeviceTable;
@@ -366,10 +367,9 @@ export interface Storage {
   /** Retained ops with a seq greater than `after`, in seq order, none left out. It may end inside a commit. */
   read(store: string, after: Seq, limit: ReadLimit): Promise<readonly LoggedOp[]>;
   /**
-   * The dedupe records of the ids, those there are, of each principal at least the last; each says whose it is, also when the log has
-   * forgotten its op. And for each of the clients that has committed, a counter that no
-   * committed id of it exceeds. The client of an op id `device:session:counter` is `device:session`
-   * (see {@link splitOpId}).
+   * The dedupe records of the ids, those there are, of each principal at least the last; each says whose it is, also when the
+   * log has forgotten its op. And for each of the clients that has committed, a counter that no committed id of it exceeds.
+   * The client of an op id `device:session:counter` is `device:session` (see {@link splitOpId}).
    */
   answers(store: string, asked: AnswersAsked): Promise<AnswersFound>;
   /** Clear markers with a seq greater than `after`, in seq order, at most `limit`. */

@@ -1,8 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EpochMs, Path, Seq } from '@holdfast/protocol';
 import { retentionOf } from './batch.ts';
-import { clocksOf } from './settled.ts';
-import type { Desk } from './sqlite/desk.ts';
+import { givenClocks } from './settled.ts';
 import {
   type Answer,
   type AnswersAsked,
@@ -24,6 +23,7 @@ import { SqliteDevices } from './sqlite/devices.ts';
 import { SqliteAudit } from './sqlite/audit.ts';
 import { SqliteKeys } from './sqlite/keys.ts';
 import { Appender } from './sqlite/appender.ts';
+import { KeptClock } from './sqlite/clock.ts';
 import { Commits } from './sqlite/commits.ts';
 import { toStorageError, UnknownOutcome } from './sqlite/faults.ts';
 import { DatabaseFile, type FileOptions } from './sqlite/file.ts';
@@ -37,7 +37,7 @@ export type SqliteOptions = FileOptions & {
   readonly retention?: Partial<Retention>;
   /**
    * The wall clock; the system's by default, of which a jump ahead makes nothing old that is kept for a time (such as the
-   * answers by which repeats are known) until it has stood for a day.
+   * answers by which repeats are known) until it has stood for a day, also one that comes about while the file is closed.
    */
   readonly now?: () => EpochMs;
   /** A clock in milliseconds that nobody sets, by which a jump of `now` is noticed; default: the system's, or `now` itself if given. */
@@ -54,12 +54,14 @@ export function sqlite(options: SqliteOptions): Storage {
   const retention = retentionOf(options.retention);
   const file = new DatabaseFile(options);
   try {
-    return new SqliteStorage(file, { retention, ...clocksOf(options) });
+    return new SqliteStorage(file, { retention, ...givenClocks(options) });
   } catch (error) {
     file.close();
     throw toStorageError(error, file.name);
   }
 }
+
+type Policy = { readonly retention: Retention } & ReturnType<typeof givenClocks>;
 
 class SqliteStorage implements Storage {
   readonly stores: SqliteStores;
@@ -70,6 +72,7 @@ class SqliteStorage implements Storage {
   readonly audit: SqliteAudit;
   readonly keys: SqliteKeys;
   readonly now: () => EpochMs;
+  readonly settled?: () => Promise<EpochMs>;
   readonly #file: DatabaseFile;
   readonly #rows: RowReader;
   readonly #commits: Commits;
@@ -79,13 +82,17 @@ class SqliteStorage implements Storage {
   readonly #sweep: Sweep;
   #closed: Promise<void> | null = null;
 
-  constructor(file: DatabaseFile, policy: Pick<Desk, 'retention' | 'now' | 'settled'>) {
+  constructor(file: DatabaseFile, { retention, now, monotonic }: Policy) {
     const db = file.writer;
     this.#file = file;
-    this.now = policy.now;
+    this.now = now;
     this.#rows = new RowReader(file.name);
     this.#commits = new Commits(file);
-    this.#appender = new Appender(db, this.#rows, policy);
+    const room = { db, commits: this.#commits, rows: this.#rows, now };
+    const clock = monotonic === undefined ? null : new KeptClock({ ...room, monotonic });
+    if (clock !== null) this.settled = () => clock.keep();
+    const desk = { ...room, retention, settled: clock === null ? now : () => clock.read() };
+    this.#appender = new Appender(db, this.#rows, desk);
     this.#reads = prepareReads(db);
     this.#compaction = prepareAll(db, {
       // Before the log forgets it.
@@ -95,7 +102,6 @@ class SqliteStorage implements Storage {
       dropFiles: 'DELETE FROM op_files WHERE store = ? AND seq < ?',
       mark: 'UPDATE stores SET oldest_seq = ? WHERE key = ?',
     });
-    const desk = { db, commits: this.#commits, rows: this.#rows, ...policy };
     this.#sweep = new Sweep(desk);
     this.stores = new SqliteStores(desk, (key) => this.#sweep.start(key));
     this.tokens = new SqliteTokens(desk);
@@ -219,6 +225,7 @@ class SqliteStorage implements Storage {
 
   async #close(): Promise<void> {
     const swept = this.#sweep.stop();
+    void this.settled?.();
     this.#commits.close();
     await swept;
     this.#file.close();

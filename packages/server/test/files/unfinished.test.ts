@@ -1,5 +1,6 @@
 import type { UploadId } from '@holdfast/server/blobs';
 import { memoryBlobs } from '@holdfast/server/blobs/memory';
+import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, test } from 'vitest';
 import { Unfinished } from '../../src/files/unfinished.ts';
 import { directory } from '../catch-up/directory.ts';
@@ -82,6 +83,23 @@ test('S104 what an upload has received stays when the clock is put ahead, and go
   expect(await told(answer)).toEqual([202, { received: 400 }]);
   await clock.pass(25 * hourMs);
   await expect.poll(beginning(here)).toBe(202);
+});
+
+test('S104 what an upload has received stays where a server is started while the clock is ahead', async () => {
+  const clock = new VirtualClock();
+  const folder = { directory: directory(), now: clock.wall, monotonic: clock.now };
+  const files = memoryBlobs({ now: clock.wall });
+  const begun = (): Promise<Site> => site({ quotas, files, clock, storage: sqlite(folder) });
+  const first = await begun();
+  expect(await begin(first, 'a', 600)).toEqual([202, { received: 600 }]);
+  expect(await begin(first, 'b', 400)).toEqual([202, { received: 400 }]);
+  await first.server.close();
+  clock.setWall(365 * 24 * hourMs);
+  const second = await begun();
+  await clock.pass(2 * hourMs);
+  await expect.poll(beginning(second)).toBe(402);
+  await clock.pass(26 * hourMs);
+  await expect.poll(beginning(second)).toBe(202);
 });
 
 test('S104 one store has a thousand uploads on their way, and no more; another has its own', () => {

@@ -2,8 +2,10 @@ import { createClient } from '@holdfast/client';
 import type { Json } from '@holdfast/protocol';
 import { createServer, type Retention } from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
+import { sqlite } from '@holdfast/server/storage/sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 
+import { directory } from '../catch-up/directory.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import { put } from '../conversation/talk.ts';
 import { topic, world } from '../conversation/world.ts';
@@ -72,6 +74,29 @@ test('a clock that is put years ahead has nothing forgotten until it has stood t
   expect(await standing()).toBe(1);
   await clock.pass(25 * HOUR);
   await expect.poll(standing).toBe(12);
+});
+
+test('a server that is started while the clock is years ahead forgets nothing by that until it has stood there for a day', async () => {
+  const clock = new VirtualClock();
+  const options = { directory: directory(), now: clock.wall, monotonic: clock.now };
+  const begin = async () => {
+    const storage = sqlite(options);
+    const here = await world({ storage, clock, retention: { ms: 48 * HOUR, ops: 2 } });
+    return { here, oldest: async () => (await storage.open(here.storeId))?.oldestSeq };
+  };
+  const first = await begin();
+  const peer = await first.here.joined();
+  for (let at = 0; at < 12; at += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- seqs in this order
+    await put(peer, `k/${at}`, 'new');
+  }
+  await first.here.server.close();
+  clock.setWall(8766 * HOUR);
+  const second = await begin();
+  await clock.pass(2 * HOUR);
+  expect(await second.oldest()).toBe(1);
+  await clock.pass(25 * HOUR);
+  await expect.poll(second.oldest).toBe(11);
 });
 
 test('a store of which `of` says so keeps fewer ops than all others, from the next look on', async () => {

@@ -167,6 +167,44 @@ test.each(kinds)(
   },
 );
 
+test.each(kinds)(
+  '%s: a token that is good for months is known when another was made while the clock was a year ahead, and goes a month after its end',
+  async (kind) => {
+    const { tokens } = storageIn(kind);
+    const make = (id: string): Promise<boolean> =>
+      tokens.create({
+        id,
+        hash: id,
+        last4: 'last',
+        name: id,
+        org: 'acme',
+        creator: null,
+        scopes: [],
+        storeAccess: { mode: 'all' },
+        pathRules: null,
+        presence: null,
+        limits: null,
+        insertedAt: Date.now(),
+        expiresAt: Date.now() + year / 2,
+        revokedAt: null,
+        lastUsedAt: null,
+      });
+    const isKnown = async (): Promise<boolean> => (await tokens.get('first')) !== null;
+    await make('first');
+    vi.advanceTimersByTime(hour);
+    jump(year);
+    await make('amid');
+    jump(-year);
+    expect(await isKnown()).toBe(true);
+    vi.advanceTimersByTime(year / 2 + 29 * 24 * hour);
+    await make('later');
+    expect(await isKnown()).toBe(true);
+    vi.advanceTimersByTime(24 * hour);
+    await make('last');
+    expect(await isKnown()).toBe(false);
+  },
+);
+
 test('disk: what administrators did yesterday is listed when the clock was years ahead meanwhile', async () => {
   const { audit } = storageIn('disk');
   const act = (target: string) =>

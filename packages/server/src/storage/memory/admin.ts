@@ -1,6 +1,7 @@
 import type { EpochMs, StoreName } from '@holdfast/protocol';
 import { tokenGraceMs } from '../batch.ts';
 import type { LoadChunk, NewStore, StoreRow, StoreTable, TokenRow, TokenTable } from '../port.ts';
+import type { Clocks } from '../settled.ts';
 
 const minuteMs = 60_000;
 
@@ -99,10 +100,16 @@ export class MemoryStores implements StoreTable {
 /** The table of tokens. */
 export class MemoryTokens implements TokenTable {
   readonly #rows = new Map<string, TokenRow>();
+  readonly #clocks: Clocks;
+
+  constructor(clocks: Clocks) {
+    this.#clocks = clocks;
+  }
 
   async create(token: TokenRow): Promise<boolean> {
     if (this.#rows.has(token.id) || this.#hashed(token.hash) !== null) return false;
-    this.#forget(token.insertedAt - tokenGraceMs);
+    const disbelievedMs = this.#clocks.now() - this.#clocks.settled();
+    this.#forget(token.insertedAt - disbelievedMs - tokenGraceMs);
     this.#rows.set(token.id, token);
     return true;
   }

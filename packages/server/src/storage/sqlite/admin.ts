@@ -156,7 +156,9 @@ export class SqliteTokens implements TokenTable {
         token.revokedAt,
         token.lastUsedAt,
       );
-      if (changes > 0) this.#sql.prune.run(token.insertedAt - tokenGraceMs);
+      // By a clock that has just been put ahead none has ended long ago.
+      const disbelievedMs = this.#desk.now() - this.#desk.settled();
+      if (changes > 0) this.#sql.prune.run(token.insertedAt - disbelievedMs - tokenGraceMs);
       return changes > 0;
     });
   }

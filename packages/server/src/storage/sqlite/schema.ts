@@ -237,6 +237,10 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE devices ADD COLUMN subject TEXT;
   `,
+  // What the wall clock was believed to tell when that was noted last, and what it may have told, each for how long.
+  `
+  CREATE TABLE clock (reads INTEGER NOT NULL, stood INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 /** Brings the file to the version of this code; a file of a newer version is left alone. */

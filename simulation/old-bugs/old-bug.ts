@@ -33,7 +33,8 @@ export type OldBug = {
     | 'deploys'
     | 'browsers'
     | 'rights'
-    | 'locks';
+    | 'locks'
+    | 'operators';
   readonly seed: number;
   readonly says: RegExp;
 };

@@ -109,6 +109,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runLocks } = await import('../locks/run.ts');
     return textOf((await runLocks(seeds)).failure);
   },
+  operators: async () => {
+    const { runOperators } = await import('../operators/run.ts');
+    return textOf((await runOperators(seeds, { storage: 'sqlite', leaps: true })).failure);
+  },
   anew: async () => {
     const { runRecords } = await import('../records/run.ts');
     return textOf((await runRecords(seeds, { endsAnew: true })).failure);

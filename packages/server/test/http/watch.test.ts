@@ -3,23 +3,24 @@ import { expect, test, vi } from 'vitest';
 
 import { defaultLimits } from '@holdfast/protocol';
 import { VirtualClock } from '../conversation/clock.ts';
+import { dueNow } from '../conversation/turns.ts';
 import { world as serve } from '../conversation/world.ts';
 import { type Event, Reader } from './event-reader.ts';
-import { World } from './world.ts';
+import { dawn, World } from './world.ts';
 
 const S = '/api/stores/acme/blog';
 
-async function open(clock = new VirtualClock()) {
+async function open(clock = new VirtualClock(), grants: { readonly expiresAt?: number } = {}) {
   const closing = new AbortController();
   const world = new World({ clock, closing: closing.signal });
   await world.store('acme/blog');
-  const { id, raw, ask } = await world.token();
+  const { id, raw, ask } = await world.token(grants);
   const put = (path: string, value: unknown) => ask('PUT', `${S}/entries/${path}`, value);
   const watch = async (query = '', headers: { [name: string]: string } = {}) => {
     const all = { Authorization: `Bearer ${raw}`, Accept: 'text/event-stream', ...headers };
     return new Reader(await world.app.request(`${S}/watch${query}`, { headers: all }));
   };
-  return { world, id, ask, put, watch, clock, closing };
+  return { world, id, raw, ask, put, watch, clock, closing };
 }
 
 const openStore = (): Promise<never> => Promise.reject(new Error('the disk is away'));
@@ -161,11 +162,38 @@ test.each([
     vi.spyOn(world.tokens, 'authenticate').mockImplementation(ask);
     await clock.pass(5000);
     vi.restoreAllMocks();
-    expect((await reader.next())?.data).toEqual({ reason: 'unauthorized' });
+    expect((await dueNow(reader.next()))?.data).toEqual({ reason: 'unauthorized' });
     await put('late', 1);
     expect(await reader.next()).toBeNull();
   },
 );
+
+test.each<[string, (at: Awaited<ReturnType<typeof open>>) => Promise<void>]>([
+  ['has expired', async ({ world }) => void (world.clock.at += 60_000)],
+  [
+    'grants less than before',
+    async ({ world, raw }) => {
+      const before = await world.tokens.authenticate({ token: raw });
+      const after = before && { ...before, scopes: new Set(['entries:read'] as const) };
+      vi.spyOn(world.tokens, 'authenticate').mockResolvedValue(after);
+    },
+  ],
+])('S101 whose token %s hears nothing after 5 s', async (_, shrink) => {
+  const place = await open(new VirtualClock(), { expiresAt: dawn + 60_000 });
+  const { watch, clock, world } = place;
+  const writer = await world.token();
+  const reader = await watch();
+  await reader.next();
+  await clock.pass(5000);
+  await writer.ask('PUT', `${S}/entries/before`, 1);
+  expect(paths([await reader.next()])).toEqual(['before']);
+  await shrink(place);
+  await clock.pass(5000);
+  vi.restoreAllMocks();
+  expect((await dueNow(reader.next()))?.data).toEqual({ reason: 'unauthorized' });
+  await writer.ask('PUT', `${S}/entries/late`, 1);
+  expect(await reader.next()).toBeNull();
+});
 
 test('who takes nothing for 30 s is let go of with what it has not taken, who takes a little is not', async () => {
   const { put, watch, clock } = await open();

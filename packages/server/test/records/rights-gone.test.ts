@@ -1,9 +1,10 @@
 import { deferred } from '@holdfast/engine/registry';
 import { record } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { VirtualClock } from '../conversation/clock.ts';
+import { dueNow } from '../conversation/turns.ts';
 import type { Principal } from '@holdfast/server';
 import { everything, topic, world, type World } from '../conversation/world.ts';
 import { http, person, write } from './site.ts';
@@ -28,7 +29,7 @@ type Site = World & {
   readonly asked: Promise<void>;
   readonly askedAgain: Promise<void>;
   readonly permit: () => void;
-  /** Hears who somebody is asked for, and is never told, from when it is set on. */
+  /** Hears who somebody is asked for, and is not told before the test ends, from when it is set on. */
   unheard: (() => void) | null;
   /** Who somebody is cannot be found out. */
   isDown: boolean;
@@ -42,6 +43,8 @@ async function site(): Promise<Site> {
     unheard: null,
     isDown: false,
   };
+  // Else a server that waits for it all the same could not be closed.
+  const end = deferred<null>();
   const [asked, askedAgain, answer] = [deferred<void>(), deferred<void>(), deferred<boolean>()];
   let asks = 0;
   const made = await world({
@@ -51,13 +54,14 @@ async function site(): Promise<Site> {
       if (token === 'dev') return everything;
       if (rights.unheard !== null) {
         rights.unheard();
-        return deferred<never>().promise;
+        return end.promise;
       }
       if (rights.isDown) throw new Error('down');
       if (!rights.isKnown) return null;
       return person(token, { pathRules: rights.rules ?? null });
     },
   });
+  onTestFinished(() => end.resolve(null));
   made.server.record(Doc, {
     write: () => {
       asks += 1;
@@ -161,7 +165,7 @@ it('a request by HTTP about which a rule was asked is refused for now where noth
   await made.clock.pass(2500);
   await permitUnheard(made);
   await made.clock.pass(2000);
-  expect(await asking).toMatchObject({ status: 503, json: { error: 'unavailable' } });
+  expect(await dueNow(asking)).toMatchObject({ status: 503, json: { error: 'unavailable' } });
   expect((await http(made, 'GET', 'entry?path=docs/1/title')).status).toBe(404);
 });
 

@@ -67,6 +67,51 @@ test('S104 the quota of keys holds for every write', async () => {
   expect(await put(peer, 'a', 2)).toBe(4);
 });
 
+/** As many leaves, named by their numbers. */
+function leavesNamed(from: number, to: number): object {
+  return Object.fromEntries(Array.from({ length: to - from }, (_, at) => [`k${from + at}`, 1]));
+}
+
+test('S104 of a thousand keys the 1001st is refused; updates pass, and what frees as many as it adds', async () => {
+  const { joined } = await site({ quotas: { keys: 1000 } });
+  const peer = await joined();
+  await put(peer, 'm', leavesNamed(0, 999));
+  expect(await put(peer, 'last', 1)).toBe(2);
+  const full = { dimension: 'keys', current: 1000, limit: 1000 };
+  const content = 'eA==';
+  const held = { holder: 'me', ttl_ms: 1000 };
+  const ops = [
+    { op: 'set', path: 'last', value: 2 },
+    { op: 'set', path: 'new', value: 1 },
+  ];
+  for (const [event, payload] of [
+    ['write', ask('set', 'new', { value: 1 })],
+    ['write', ask('set', 'm', { value: leavesNamed(0, 1000) })],
+    ['write', ask('merge', 'm', { value: leavesNamed(998, 1000) })],
+    ['write', ask('increment', 'new', { value: 1 })],
+    ['write', ask('add', 'new', { value: 'x' })],
+    ['write', ask('lease', 'new', held)],
+    ['put_file', { ...ask('put_file', 'new'), content }],
+    ['transact', { ...ask('', ''), ops }],
+  ] as const) {
+    const { response } = await peer.ask(topic, event, payload);
+    expect([payload, response]).toMatchObject([payload, { reason: 'limit_exceeded', ...full }]);
+  }
+  expect(await put(peer, 'last', 2)).toBe(3);
+  expect(await put(peer, 'm', leavesNamed(1, 1000))).toBe(4);
+  expect((await write(peer, 'merge', 'm', { value: { k1: 2 } })).status).toBe('ok');
+  const swap = [
+    { op: 'delete', path: 'last' },
+    { op: 'set', path: 'new', value: 1 },
+  ];
+  expect(await peer.ask(topic, 'transact', { ...ask('', ''), ops: swap })).toMatchObject({
+    status: 'ok',
+  });
+  expect(await write(peer, 'set', 'newer', { value: 1 })).toMatchObject({ status: 'error' });
+  await write(peer, 'delete', 'm/k5');
+  expect(await write(peer, 'set', 'newer', { value: 1 })).toMatchObject({ status: 'ok' });
+});
+
 const file = (content: string): object => ({
   _type: 'file',
   hash: hashOf(content),

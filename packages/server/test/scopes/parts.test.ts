@@ -1,12 +1,12 @@
 import { Scope } from '@holdfast/engine/data';
-import { asGlob } from '@holdfast/protocol';
+import { asGlob, jsonCodec } from '@holdfast/protocol';
 import { memory } from '@holdfast/server/storage/memory';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type ChannelScope, channelScope, patternOf } from '../../src/socket/scope.ts';
 import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer, WireFrame } from '../conversation/peer.ts';
 import { principals } from '../conversation/principals.ts';
-import { ask, opsIn, put, reasonOf, seqOf, write } from '../conversation/talk.ts';
+import { ask, hear, opsIn, put, reasonOf, seqOf, write } from '../conversation/talk.ts';
 import { topic, world } from '../conversation/world.ts';
 import { PartReplica } from './part.ts';
 
@@ -213,6 +213,26 @@ test('S83 channels of equal scope get the very same frames', async () => {
   const last = await put(writer, 'tenants/1/x', 'last');
   const frames = await Promise.all([events(one, last), events(two, last)]);
   expect(frames[0]).toEqual(frames[1]);
+});
+
+test('a commit is encoded once for all channels of one dialect, format and part, and not at all for those that see nothing of it (§10.2.0)', async () => {
+  const { joined } = await world();
+  const writer = await joined({ device: 'w' }, { last_store_seq: 0, patterns: [] });
+  const parts = [{ last_store_seq: 0 }, mine, { last_store_seq: 0, patterns: ['tenants/2/**'] }];
+  const peers: Peer[] = [];
+  for (let n = 0; n < 12; n += 1) {
+    for (const part of parts) peers.push(await joined({ device: `j${peers.length}` }, part));
+    peers.push(await joined({ device: `m${n}`, vsn: '3.0.0' }, mine));
+    peers.push(await joined({ device: `o${n}`, capver: '3' }));
+  }
+  const encode = vi.spyOn(jsonCodec, 'encode');
+  onTestFinished(() => encode.mockRestore());
+  const seq = await put(writer, 'tenants/1/x', 'told');
+  const heard = peers.filter((_, at) => at % 5 !== 2);
+  for (const peer of heard) expect(await hear(peer, seq)).toMatchObject([{ value: 'told' }]);
+  const frames = encode.mock.calls.map(([frame]) => (Array.isArray(frame) ? frame[3] : null));
+  const told = ['event', 'events'].map((event) => frames.filter((each) => each === event).length);
+  expect(told).toEqual([1, 2]);
 });
 
 /** What is had of `lots` under these read rules. */

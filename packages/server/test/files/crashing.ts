@@ -1,13 +1,15 @@
 // A server process that stops for ever at one moment of an upload; `crash.test.ts` starts and kills it.
 import type { Blobs } from '@holdfast/server/blobs';
 import { diskBlobs } from '@holdfast/server/blobs/disk';
+import { s3Blobs } from '@holdfast/server/blobs/s3';
 import { createServer } from '@holdfast/server';
 import type { Storage } from '@holdfast/server/storage';
 import { sqlite } from '@holdfast/server/storage/sqlite';
 import { join } from 'node:path';
+import { clientOf } from '../blobs/bucket.ts';
 import { everything } from '../conversation/world.ts';
 
-const [, , data = '', moment = ''] = process.argv;
+const [, , data = '', moment = '', endpoint] = process.argv;
 
 /** Tells the parent that the moment has come, and waits to be killed. */
 function stopAt(name: string): Promise<void> {
@@ -66,7 +68,11 @@ const storage: Storage = {
 const server = createServer({
   rates: false,
   storage,
-  files: stopping(diskBlobs({ directory: join(data, 'files') })),
+  files: stopping(
+    endpoint === undefined
+      ? diskBlobs({ directory: join(data, 'files') })
+      : s3Blobs({ client: clientOf(endpoint), bucket: 'files' }),
+  ),
   authenticate: async ({ token }) => (token === 'dev' ? everything : null),
 });
 await server.stores.create('demo/main');

@@ -31,6 +31,14 @@ export class Gate {
     return this.#sockets.size;
   }
 
+  /** What those who are through send from now on is lost, and they do not know it; not that of whoever comes later. */
+  swallow(): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.resume();
+    }
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#all) socket.destroy();
     this.#server.close();

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import type { OutboxEntry } from '@holdfast/client';
+import type { Link, OutboxEntry } from '@holdfast/client';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
+import { passUntil } from './pass-until.ts';
 import { Valve } from './valve.ts';
 import { openWorld } from './world.ts';
 
@@ -19,22 +20,56 @@ async function passUntilSettled(
   }
 }
 
+/** How long each retry has waited, of the time that the server had told for it. */
+function waitsOf(
+  valve: Valve,
+  now: () => number,
+): { readonly link: Link; readonly waits: number[] } {
+  const waits: number[] = [];
+  let told: { readonly ms: number; readonly at: number } | null = null;
+  const hear = (text: string): void => {
+    const ms = /"retry_after_ms":(\d+)/.exec(text)?.[1];
+    if (ms !== undefined && text.includes('"rate_limited"')) told = { ms: Number(ms), at: now() };
+  };
+  const open: Link['open'] = (url, events) => {
+    const received = (data: string | Uint8Array): void => {
+      hear(String(data));
+      events.received(data);
+    };
+    const line = valve.open(url, { ...events, received });
+    const send = (data: string | Uint8Array): void => {
+      if (told !== null && String(data).includes('"unblock":true')) {
+        waits.push((now() - told.at) / told.ms);
+      }
+      line.send(data);
+    };
+    return { send, close: (code) => line.close(code) };
+  };
+  return { link: { open }, waits };
+}
+
 it('S66 1,000 writes after an outage pass a burst of 100 in order, as fast as their rate lets them and each retry when it was told', async () => {
   const clock = new VirtualClock();
-  const rates = { writes_per_minute: 6000, write_burst: 100 };
+  const rates = { writes_per_minute: 600, write_burst: 100 };
   await using world = await openWorld(undefined, { clock, rates });
   const valve = new Valve();
-  const store = await world.store({ link: valve, env: { random: () => 0 } });
+  const { link, waits } = waitsOf(valve, () => clock.now());
+  const store = await world.store({ link, env: { random: () => 0 } });
   valve.down();
   for (let n = 0; n < 1000; n++) store.put(`k/${n}`, n);
   valve.up();
   const start = clock.now();
   await passUntilSettled(() => store.outbox.list(), clock);
   const ms = clock.now() - start;
-  expect(ms).toBeGreaterThanOrEqual(9000);
-  expect(ms).toBeLessThan(9000 * 1.2);
+  expect(ms).toBeGreaterThanOrEqual(90_000);
+  expect(ms).toBeLessThan(90_000 * 1.2);
+  expect(waits.length).toBeGreaterThan(100);
+  // Time passes by a tenth of what is told.
+  expect([Math.min(...waits), Math.max(...waits)]).toEqual([
+    expect.toSatisfy((least: number) => least >= 1),
+    expect.toSatisfy((most: number) => most < 1.2),
+  ]);
   const said = valve.received.map(String).join('\n');
-  expect(said).toContain('"rate_limited"');
   expect(said).toContain('"blocked"');
   const reader = await world.store();
   const revisions = Array.from({ length: 1000 }, (_, n) => reader.entry(`k/${n}`)?.revision);
@@ -67,14 +102,3 @@ it('S83 parts beyond the rate of joins come one after the other, on one connecti
   expect(clock.now()).toBeGreaterThanOrEqual(40_000);
   expect(clock.now()).toBeLessThan(60_000);
 });
-
-async function passUntil(clock: VirtualClock, coming: Promise<unknown>): Promise<void> {
-  const state = { isDue: true };
-  void coming.finally(() => (state.isDue = false));
-  while (state.isDue) {
-    // oxlint-disable-next-line no-await-in-loop -- one step of time after the other
-    await clock.pass(10);
-    // oxlint-disable-next-line no-await-in-loop -- what is on its way comes
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -125,10 +125,10 @@ it.each(['render', 'watch'] as const)(
   },
 );
 
-it('given a handle of a store that a view has held since before the store was purged, when there is another one of its name, then the handle reads and writes that', async () => {
-  const clock = new TestClock();
+/** A view that holds a handle of the store from its mount on: its command writes by that, and tells what it then reads. */
+function holder() {
   let held: ViewStore | undefined;
-  const holder = view({
+  return view({
     name: 'Holder',
     mount: (ctx) => {
       held = ctx.store('demo/main');
@@ -145,7 +145,11 @@ it('given a handle of a store that a view has held since before the store was pu
       },
     },
   });
-  const { server, connect, storeId } = await world({ app: app({ views: [holder] }), clock });
+}
+
+it('given a handle of a store that a view has held since before the store was purged, when there is another one of its name, then the handle reads and writes that', async () => {
+  const clock = new TestClock();
+  const { server, connect, storeId } = await world({ app: app({ views: [holder()] }), clock });
   const root = new Root(await connect(), 'Holder', 'h');
   await root.join({ module: 'Holder', id: 'h' });
   await root.envelope();
@@ -166,25 +170,7 @@ it('given a handle of a store that could not be opened, when the disk is well ag
     if (isTroubled) throw new StorageError('io', 'the disk is in trouble');
     return openStore(id);
   };
-  let held: ViewStore | undefined;
-  const holder = view({
-    name: 'Holder',
-    mount: (ctx) => {
-      held = ctx.store('demo/main');
-      return {};
-    },
-    render: () => ({}),
-    commands: {
-      add: {
-        reply: z.object({ x: z.unknown() }),
-        run: async () => {
-          await held?.put('x', 'written');
-          return { x: held?.get('x') };
-        },
-      },
-    },
-  });
-  const { connect } = await world({ app: app({ views: [holder] }), storage, clock });
+  const { connect } = await world({ app: app({ views: [holder()] }), storage, clock });
   const root = new Root(await connect(), 'Holder', 'h');
   await root.join({ module: 'Holder', id: 'h' });
   await root.envelope();

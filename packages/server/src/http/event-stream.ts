@@ -18,6 +18,12 @@ export type EventSource = {
 
 type StreamDeps = Pick<HttpDeps, 'clock' | 'closing' | 'onFailure' | 'newId'>;
 
+/** Why whoever asks again is refused. With other rights, or where nobody can be asked what they are, it may be granted. */
+const lastWords: ReadonlyMap<string, string> = new Map([
+  ['invalid', 'unauthorized'],
+  ['archived', 'store_archived'],
+]);
+
 type StreamConfig = {
   readonly source: EventSource;
   /** Whether whoever listens still may, `valid`, and whether there is still something to come. */
@@ -125,8 +131,8 @@ export class EventStream {
     if (this.#ended) return;
     const now = clock.now();
     if (verdict !== 'valid') {
-      const reason = verdict === 'archived' ? 'store_archived' : 'unauthorized';
-      this.#send(`event: error\ndata: {"reason":"${reason}"}\n\n`);
+      const reason = lastWords.get(verdict);
+      if (reason !== undefined) this.#send(`event: error\ndata: {"reason":"${reason}"}\n\n`);
       this.end();
     } else if (this.#stalledSince !== null && now - this.#stalledSince >= STALLED_MS) {
       this.end();

@@ -139,7 +139,13 @@ export {
   readLog,
   readPathPage,
 } from './http/history.ts';
-export { checkGuards, checkOp, checkPrecondition, ownRequest } from './requests/check.ts';
+export {
+  checkGuards,
+  checkOp,
+  checkPrecondition,
+  leaseMsMax,
+  ownRequest,
+} from './requests/check.ts';
 export { decodeRequest } from './requests/decode.ts';
 export { type EncodedRequest, encodeRequest } from './requests/encode.ts';
 export { fenceOf, type Fencing } from './requests/fencing.ts';

@@ -1,5 +1,6 @@
 import type { Entry, LeaseValue, MonotonicMs, Path } from '@holdfast/protocol';
 import { isLease } from '../data/index.ts';
+import { deadlineOf } from './leases.ts';
 import type { Instant, LoggedOp } from './types.ts';
 
 /** A lease that has ended because nobody renewed it. */
@@ -52,8 +53,8 @@ export class LeaseDeadlines {
     return expired;
   }
 
-  #set(path: Path, lease: LeaseValue, { now, wall }: Instant): void {
-    const at = Math.max(now, now + (lease.expires_at - wall)) + lateMs;
+  #set(path: Path, lease: LeaseValue, instant: Instant): void {
+    const at = Math.max(instant.now, deadlineOf(lease, instant)) + lateMs;
     this.#byToken.set(lease.token, { path, at });
     this.#nextAt = Math.min(this.#nextAt, at);
   }

@@ -1,4 +1,4 @@
-import type { LeaseValue, MonotonicMs } from '@holdfast/protocol';
+import { leaseMsMax, type LeaseValue, type MonotonicMs } from '@holdfast/protocol';
 import { isLease } from '../data/index.ts';
 import type { Instant, LoggedOp } from './types.ts';
 
@@ -29,6 +29,10 @@ export class Leases {
   }
 }
 
-function deadlineOf(lease: { readonly expires_at: number }, at: Instant): MonotonicMs {
-  return at.now + (lease.expires_at - at.wall);
+/**
+ * When a lease ends that is seen at that instant. None lasts longer than one can be asked for: where the wall clock was ahead
+ * when it was given, or is behind when the authority begins, as on a machine that begins in 1970, nobody else would get it for years.
+ */
+export function deadlineOf(lease: { readonly expires_at: number }, at: Instant): MonotonicMs {
+  return at.now + Math.min(lease.expires_at - at.wall, leaseMsMax);
 }

@@ -1,3 +1,4 @@
+import { LeaseDeadlines } from '@holdfast/engine/authority';
 import { asPath, isRefusal } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { Desk, increment, lease, reasonOf, release, remove, renew, set, transact } from './desk.ts';
@@ -133,6 +134,21 @@ describe('a lease', () => {
     expect(reasonOf(after.ask(lease('l'), { opId: 'd1:s1:8' }))).toBe('held');
     after.now += 1;
     expect(after.ask(lease('l'), { opId: 'd1:s1:9' })).toMatchObject({ token: 2 });
+  });
+
+  test('S50 ends a day after a restart at the latest, where the wall clock is years behind what it was when it was given', () => {
+    const before = new Desk();
+    before.wall += 50 * 365 * 24 * hour;
+    before.ask(lease('l', 60_000));
+    const after = new Desk({}, before.log);
+    const deadlines = new LeaseDeadlines();
+    deadlines.load(before.log.load().entries(), after);
+    after.now += 24 * hour - 1;
+    expect(reasonOf(after.ask(lease('l'), { opId: 'd1:s1:8' }))).toBe('held');
+    expect(deadlines.expire(after.now)).toEqual([]);
+    after.now += 1;
+    expect(after.ask(lease('l'), { opId: 'd1:s1:9' })).toMatchObject({ token: 2 });
+    expect(deadlines.expire(after.now + 2)).toEqual([{ path: 'l', token: 1 }]);
   });
 
   test('S50 that another node gave lives here until its wall time', () => {

@@ -28,7 +28,8 @@ export type WriteDraft = {
   readonly fence?: unknown;
 };
 
-const ttlMaxMs = 86_400_000;
+/** How long a lease can be asked for at most (stores.md §5.2.1). */
+export const leaseMsMax: number = 86_400_000;
 const holderBytesMax = 256;
 const nameBytesMax = 128;
 
@@ -78,7 +79,7 @@ function findKindFault(op: OpName, value: unknown): Reason | null {
 
 /** The arguments of a lease op (stores.md §5.2.1). */
 function checkLease({ op, ttlMs, token, holder = null }: WriteDraft): Refusal | null {
-  const isTtl = isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMaxMs;
+  const isTtl = isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= leaseMsMax;
   if (op !== 'release' && !isTtl) return refuse('invalid_ttl');
   const isKnown =
     op === 'lease' ? holder === null || isText(holder, holderBytesMax) : isInteger(token);

@@ -1,4 +1,4 @@
-import type { Authenticate } from './access/index.ts';
+import type { Credentials } from './access/index.ts';
 import type { Clock } from './host/clock.ts';
 import { inTime } from './storage/in-time.ts';
 
@@ -6,6 +6,9 @@ import { inTime } from './storage/in-time.ts';
 const PATIENCE = { ms: 5000, late: () => new Error('the authenticator is too slow') };
 
 /** An authenticator that fails where it says nothing in time. */
-export function patient(authenticate: Authenticate, clock: Clock): Authenticate {
+export function patient<Answer>(
+  authenticate: (credentials: Credentials) => Answer | Promise<Answer>,
+  clock: Clock,
+): (credentials: Credentials) => Promise<Answer> {
   return (credentials) => inTime(clock, () => authenticate(credentials), PATIENCE);
 }

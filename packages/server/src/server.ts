@@ -165,7 +165,7 @@ class HoldfastServer implements Server {
     ({ record: this.record, publish: this.publish, syncHandler: this.syncHandler } = desk);
     ({ source: this.source, invalidateSource: this.invalidateSource } = desk);
     this.#access = new Access({
-      tokens: this.#tokens,
+      tokens: { authenticate: patient((by) => this.#tokens.authenticate(by), this.#clock) },
       now: () => this.#clock.wall(),
       heard: (principal) => this.#rates.heard(principal),
       ...(options.authenticate && { authenticate: patient(options.authenticate, this.#clock) }),

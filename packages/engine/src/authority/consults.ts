@@ -46,5 +46,5 @@ export function takeTurns(
 /** Whether leaves may have been looked through for it. A repeat is answered by what was noted of it. */
 function hasLooked(outcome: Outcome | Consult, { submission }: Work): boolean {
   if (outcome instanceof Consult) return true;
-  return isRefusal(outcome) && !isAtOnce(outcome, submission.grants);
+  return isRefusal(outcome) && !isAtOnce(outcome, submission);
 }

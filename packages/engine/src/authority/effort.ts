@@ -1,4 +1,4 @@
-import { type Asked, type PathGrants, targets, type Tree } from '../data/index.ts';
+import { type Asked, targets, type Tree } from '../data/index.ts';
 import {
   isPlainObject,
   isRefusal,
@@ -9,6 +9,7 @@ import {
   type Transaction,
   type Write,
 } from '@holdfast/protocol';
+import type { Submission } from './types.ts';
 
 const LOOKED_MAX = 1_000_000;
 const WRITTEN_MAX = 100_000;
@@ -69,9 +70,19 @@ const before: ReadonlySet<string> = new Set([
 const guards: ReadonlySet<string> = new Set(['conflict', 'exists', 'fenced']);
 
 /** Whether no leaves were looked through before a request was refused. */
-export function isAtOnce({ code }: Refusal, grants: PathGrants | null = null): boolean {
-  const isOpen = grants === null || (grants.read.isWhole && grants.write.isWhole);
-  return before.has(code) || (isOpen && guards.has(code));
+export function isAtOnce(
+  { code }: Refusal,
+  { request, grants }: Pick<Submission, 'request' | 'grants'>,
+): boolean {
+  if (before.has(code)) return true;
+  const isOpen = !grants || (grants.read.isWhole && grants.write.isWhole);
+  return isOpen && guards.has(code) && !mutates(request);
+}
+
+/** The code of a mutation may refuse by any name, and after what stands before it in a transaction. */
+function mutates(request: Asked | Refusal): boolean {
+  if (isRefusal(request) || request.op !== 'transact') return false;
+  return request.ops.some(({ op }) => op === 'mutate');
 }
 
 /** How many leaves there are where a request would write: as many may be looked at before it is refused. */

@@ -111,6 +111,22 @@ test('what a guard refuses to who may write a part only may have been looked thr
   expect(desk.step({ type: 'flush' }).map(({ type }) => type)).not.toContain('append');
 });
 
+test('what the code of a mutation refuses as a guard does may have been looked through before', () => {
+  const desk = new Desk({
+    gate: {
+      mutate: () => refuse('conflict'),
+      screen: () => null,
+      judge: () => [],
+      migrate: () => [],
+    },
+  });
+  for (let group = 0; group < 3; group += 1) desk.ask(set(`r/${group}`, leaves));
+  const mutate = { op: 'mutate', path: asPath('m'), record: 'm', name: 'n', value: null } as const;
+  desk.submit({ op: 'transact', ops: [remove('r'), mutate], preconditions: [] }, { caller });
+  desk.submit(set('small', 1), { channel: 3 });
+  expect(desk.step({ type: 'flush' }).map(({ type }) => type)).not.toContain('append');
+});
+
 test('mutations that look at many leaves are not decided at one go, whether they write or not', () => {
   const desk = new Desk({
     gate: {

@@ -14,7 +14,7 @@ import type { TokenAuthority } from './tokens.ts';
 export type AccessConfig = {
   /** The user's own authenticator; it is asked first. */
   readonly authenticate?: Authenticate;
-  readonly tokens: TokenAuthority;
+  readonly tokens: Pick<TokenAuthority, 'authenticate'>;
   readonly now: () => EpochMs;
   /** Hears who somebody is, each time that it is asked. */
   readonly heard?: (principal: Principal) => void;

@@ -1,6 +1,6 @@
 import type { ListenerEffect } from '@holdfast/engine/session';
 import { rootOfTopic } from '@holdfast/protocol/views';
-import { type Principal, sameGrants } from '../access/index.ts';
+import { type Principal, sameRights } from '../access/index.ts';
 import { CommandRate, KeptRoots, Subscription, UploadBudget } from '../views/index.ts';
 import type { SocketRoom } from './room.ts';
 import type { ViewPort } from './terms.ts';
@@ -98,7 +98,7 @@ export class ViewJoins {
     const seat = new TransferChannel(this.#port, channel, transfer);
     const response = await transfer.join(seat, resume);
     if (response === null) return { reason: 'unauthorized' };
-    if (!sameGrants(this.#port.principal, principal)) {
+    if (!sameRights(this.#port.principal, principal)) {
       transfer.left(seat, 'lost');
       return { reason: 'unauthorized' };
     }

@@ -57,3 +57,21 @@ test('given an authenticator that never answers, then an upgrade is refused afte
   expect(await knock).toContain('403');
   expect((await request).status).toBe(503);
 });
+
+test('given a storage that never says whose a token is, then an upgrade is refused after 5 s, and a request is told to come again', async () => {
+  const clock = new VirtualClock();
+  const storage = memory({ now: clock.wall });
+  let asked = 0;
+  storage.tokens.find = () => {
+    asked += 1;
+    return new Promise(() => undefined);
+  };
+  const { url, connect } = await world({ authenticate: () => null, clock, storage });
+  const token = `hf_tok_${'x'.repeat(43)}`;
+  const knock = connect({ token }).catch(String);
+  const request = fetch(`${url}/api/stores`, { headers: { authorization: `Bearer ${token}` } });
+  await expect.poll(() => asked).toBe(2);
+  await clock.pass(5000);
+  expect(await knock).toContain('403');
+  expect((await request).status).toBe(503);
+});

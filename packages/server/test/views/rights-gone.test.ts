@@ -5,6 +5,7 @@ import { memory } from '@holdfast/server/storage/memory';
 import { expect, it } from 'vitest';
 import { VirtualClock } from '../conversation/clock.ts';
 import type { Peer } from '../conversation/peer.ts';
+import { arrived } from '../conversation/talk.ts';
 import { everything, world, type World } from '../conversation/world.ts';
 import { http, person } from '../records/site.ts';
 import { Root } from './root.ts';
@@ -45,8 +46,13 @@ async function site(): Promise<Site> {
           });
         },
       }),
+      large: upload({
+        accept: 'any',
+        chunkSize: 4096,
+        sniff: () => going.promise.then(() => true),
+      }),
     },
-    render: (_s, h) => ({ note: h.upload('note') }),
+    render: (_s, h) => ({ note: h.upload('note'), large: h.upload('large') }),
     commands: {
       late: {
         run: async (ctx) => {
@@ -106,6 +112,18 @@ async function atDesk({ connect }: World): Promise<{ readonly peer: Peer; readon
   return { peer, root };
 }
 
+async function letIn(
+  root: Root,
+  name: string,
+  size: number,
+): Promise<{ readonly ref: string; readonly token: string }> {
+  const entry = { client_ref: '0', name: 'a.txt', size, type: 'text/plain' };
+  const { response } = await root.ask('allow_upload', { store_id: [], name, entries: [entry] });
+  const granted = response['entries'] as { [ref: string]: { entry_ref: string; token: string } };
+  const { entry_ref: ref = '', token = '' } = granted['0'] ?? {};
+  return { ref, token };
+}
+
 function read(from: ViewStore): string {
   try {
     return String(from.get('secret'));
@@ -121,14 +139,7 @@ function codeOf(error: unknown): string {
 it('S101 a file that was let in under rights that have changed is not brought to its end', async () => {
   const made = await site();
   const { peer, root } = await atDesk(made);
-  const entry = { client_ref: '0', name: 'a.txt', size: 8, type: 'text/plain' };
-  const { response } = await root.ask('allow_upload', {
-    store_id: [],
-    name: 'note',
-    entries: [entry],
-  });
-  const granted = response['entries'] as { [ref: string]: { entry_ref: string; token: string } };
-  const { entry_ref: ref = '', token = '' } = granted['0'] ?? {};
+  const { ref, token } = await letIn(root, 'note', 8);
   const sender = new Sender(peer, ref);
   await sender.join({ token, resume: true });
   await sender.chunk('0123');
@@ -144,6 +155,31 @@ it('S101 a file that was let in under rights that have changed is not brought to
   const regranted = new Sender(await made.connect({ token: 'ada' }), ref);
   expect(await regranted.join({ token, resume: true })).toMatchObject({ response: { offset: 4 } });
 });
+
+it.each([
+  ['the same rights', mayAll, { status: 'ok', response: { offset: 4096 } }],
+  ['other rights', mayLittle, { status: 'error', response: { reason: 'unauthorized' } }],
+])(
+  'S101 a file that goes on while its connection is renewed by a token of %s',
+  async (_what, rules, reply) => {
+    const made = await site();
+    const { peer, root } = await atDesk(made);
+    const { ref, token } = await letIn(root, 'large', 5000);
+    const sender = new Sender(peer, ref);
+    await sender.join({ token, resume: true });
+    sender.push('x'.repeat(4096));
+    await arrived(peer);
+    peer.cut();
+    const next = await made.connect({ token: 'ada' });
+    next.send(['j', 'j', `musubi_upload:${ref}`, 'phx_join', { token, resume: true }]);
+    await arrived(next);
+    Object.assign(made, { rules, tokenId: 't2' });
+    next.send([null, 'renew', 'phoenix', 'access_token', { token: 'renewed' }]);
+    expect(await next.reply('renew')).toMatchObject({ status: 'ok' });
+    made.goOn();
+    expect(await next.reply('j')).toMatchObject(reply);
+  },
+);
 
 it.each([
   ['narrowed', mayLittle, 4002],

@@ -24,6 +24,7 @@ import { newDiary } from './diary.ts';
 import { Ids } from './ids.ts';
 import { leavesOf, Notebook } from './notebook.ts';
 import { Outcomes } from './outcomes.ts';
+import type { SeqOf } from './own-writes.ts';
 import type { Room } from './room.ts';
 import { Vault } from './vault.ts';
 import { inFull, replicaOf, unfolded } from './view.ts';
@@ -33,6 +34,9 @@ type Wish<Input> = Input extends unknown ? Omit<Input, 'now' | 'wall'> : never;
 
 /** Where a device finds a server: takes the wire, or says that nobody is there. */
 export type Dial = (wire: Wire, codec: Codec, by: Ids['caller']) => boolean;
+
+/** What a device has of its world: where its servers are, how it speaks with them, and what the log has of its writes. */
+type Place = { readonly dial: Dial; readonly codec: Codec; readonly seqOf: SeqOf };
 
 const store = asStoreName('acme/app');
 const topic = `store:${store}`;
@@ -45,8 +49,7 @@ const foldChance = 0.05;
 export class Device {
   readonly name: string;
   readonly #room: Room;
-  readonly #dial: Dial;
-  readonly #codec: Codec;
+  readonly #place: Place;
   readonly vault: Vault;
   readonly ids: Ids;
   /** What it was told of its writes, and what its cache must not lose. */
@@ -67,12 +70,11 @@ export class Device {
   #wallOffset = 0;
   #cutOffUntil = 0;
 
-  constructor(name: string, room: Room, { dial, codec }: { dial: Dial; codec: Codec }) {
+  constructor(name: string, room: Room, place: Place) {
     this.name = name;
     this.#room = room;
     this.ids = new Ids(name);
-    this.#dial = dial;
-    this.#codec = codec;
+    this.#place = place;
     this.vault = new Vault(room, store);
     this.#dialer = this.#newDialer();
     this.#replica = this.#newReplica();
@@ -251,7 +253,7 @@ export class Device {
         this.#wireOf(effect.link)?.cut();
         return;
       case 'send':
-        this.#wireOf(effect.link)?.send('up', this.#codec.encode(frameTuple(effect.frame)));
+        this.#wireOf(effect.link)?.send('up', this.#place.codec.encode(frameTuple(effect.frame)));
         return;
       case 'wake':
         if (effect.at !== null) {
@@ -286,7 +288,7 @@ export class Device {
       closed: () => this.#closed(wire),
     });
     const isCutOff = this.#room.agenda.now < this.#cutOffUntil;
-    if (isCutOff || !this.#dial(wire, this.#codec, this.ids.caller)) {
+    if (isCutOff || !this.#place.dial(wire, this.#place.codec, this.ids.caller)) {
       this.#later(this.#room.delay(50), () => this.#line({ type: 'closed', link, code: 1006 }));
       return;
     }
@@ -295,7 +297,7 @@ export class Device {
   }
 
   #receive(wire: Wire, data: string | Uint8Array): void {
-    const frame = readFrame(this.#codec.decode(data));
+    const frame = readFrame(this.#place.codec.decode(data));
     if (isBadFrame(frame)) this.#room.problem('calm', `the server sent ${String(data)}`);
     if (this.#wire?.wire === wire) this.#line({ type: 'received', link: this.#wire.link, frame });
   }
@@ -324,6 +326,8 @@ export class Device {
     if (this.#room.dice.chance(foldChance)) {
       const wrong = unfolded(this.#replica, { topic, deviceId: this.name }, this.#room);
       if (wrong !== null) this.#room.problem('folded', wrong);
+      const lost = this.outcomes.own.missing(this.#replica, this.#place.seqOf, this.#room);
+      if (lost !== null) this.#room.problem('own', lost);
     }
   }
 

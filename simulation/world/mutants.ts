@@ -18,6 +18,7 @@ export const mutants = {
   'a cache forgets requests': 'kept',
   'a cache keeps half a commit': 'bookmarkable',
   'a view forgets a pending write': 'folded',
+  'a view forgets what it has written': 'own',
   'a subscriber is told twice': 'unique',
   'a subscriber is told late': 'ordered',
   'a subscriber is told less': 'reliable',

@@ -1,6 +1,7 @@
 import type { Outcome } from '@holdfast/engine/replica';
 import type { OpId, Request } from '@holdfast/protocol';
 import type { MadeWrite } from '../validators/history.ts';
+import { OwnWrites } from './own-writes.ts';
 
 /** What a device was told of its writes, over all its lives. */
 export class Outcomes {
@@ -9,6 +10,8 @@ export class Outcomes {
   readonly #fragile = new Set<OpId>();
   /** It cannot be known what became of these. */
   readonly #lost = new Set<OpId>();
+  /** Those of this life. */
+  readonly own = new OwnWrites();
   #token = 0;
 
   /** The token of the last lease that was granted. */
@@ -17,11 +20,13 @@ export class Outcomes {
   }
 
   asked(opId: OpId, request: Request): void {
+    this.own.asked(opId);
     this.#made.set(opId, { opId, isGuarded: isGuarded(request), outcome: 'unknown' });
   }
 
   /** Notes an outcome; says what is wrong with it, if anything is. */
   told(opId: OpId, outcome: Outcome): string | null {
+    this.own.told(opId, outcome);
     const told = outcomeOf(outcome);
     const [known, now] = [this.#made.get(opId)?.outcome, told].map((each) => JSON.stringify(each));
     if (told === 'unknown') this.#lost.add(opId);
@@ -43,6 +48,7 @@ export class Outcomes {
   forget(): void {
     for (const opId of this.#fragile) this.#note(opId, 'unknown');
     this.#fragile.clear();
+    this.own.forget();
   }
 
   /** Whether somebody was told that it is refused, or that it cannot be known. */

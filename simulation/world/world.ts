@@ -4,6 +4,7 @@ import {
   fingerprint,
   jsonCodec,
   type Json,
+  type OpId,
   type Path,
   patternsOf,
   type Request,
@@ -120,8 +121,12 @@ export class World {
 
   #makeDevice(index: number): Device {
     const codec = index % 2 === 0 ? jsonCodec : messagePackCodec();
-    return new Device(`dev-${index}`, this.#room, {
+    const name = `dev-${index}`;
+    const isOf = (opId: OpId) => (op: LoggedOp) =>
+      op.clientOpId === opId && op.deviceId === name && op.principal !== stranger;
+    return new Device(name, this.#room, {
       codec,
+      seqOf: (opId) => this.#log.ops.findLast(isOf(opId))?.seq ?? null,
       dial: (wire, spoken, by) => {
         const { process } = this.#dice.pick(this.#hosts);
         process?.accept(wire, spoken, by);

@@ -3,6 +3,7 @@ import type { Store } from '@holdfast/client';
 import { beforeEach, afterEach, describe, expect, it, vi } from 'vitest';
 import { VirtualClock } from '../../server/test/conversation/clock.ts';
 import { principals } from '../../server/test/conversation/principals.ts';
+import { dueNow } from '../../server/test/conversation/turns.ts';
 import { Valve } from './valve.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -30,6 +31,9 @@ const untilStopped = (signal: AbortSignal): Promise<string> =>
 
 /** Whether somebody was told on this line that another computes. */
 const isTold = (valve: Valve): boolean => valve.received.join().includes('"held"');
+
+/** How often somebody has asked for a lease on this line. */
+const asksOn = (valve: Valve): number => valve.sent.join().split('"lease"').length - 1;
 
 /** Lets a third of nine seconds pass, after which the lease is held for longer, as somebody sees. */
 async function isRenewed(by: Store): Promise<void> {
@@ -73,6 +77,27 @@ describe('a single flight', () => {
     const late = (await world.store()).put('report', '"late"', { fence });
     await expect(late.committed).rejects.toMatchObject({ code: 'fenced' });
     expect(alive.get('report')).toBe('"from the living"');
+  });
+
+  it('S51 who waits asks no more before the server says that the lease has ended, and then at once, whatever time it is there (P57)', async () => {
+    const valve = new Valve();
+    // To this one the lease has an hour to go.
+    const wall = (): number => clock.wall() - 3_600_000;
+    const [client, waiter] = [world.client(), await world.store({ link: valve, env: { wall } })];
+    const started = deferred<void>();
+    const run = (): Promise<string> => new Promise(() => started.resolve());
+    const lost = client.store('acme/app').once('report', run, { ttl: 9000 });
+    lost.catch(() => undefined);
+    await started.promise;
+    const flight = waiter.once('report', other, { ttl: 9000 });
+    await expect.poll(() => isTold(valve)).toBe(true);
+    await client.close();
+    await clock.pass(8999);
+    await waiter.put('meanwhile', true).committed;
+    expect(asksOn(valve)).toBe(1);
+    await clock.pass(3);
+    expect(await dueNow(flight)).toEqual({ how: 'computed', value: 'from the other' });
+    expect(asksOn(valve)).toBe(2);
   });
 
   it('S51 one who stops because another has taken over gets what that one writes (P57)', async () => {
@@ -166,10 +191,9 @@ describe('a single flight', () => {
     await clock.pass(8999);
     await holder.put('meanwhile', true).committed;
     expect(waits.filter((ms) => Number.isNaN(ms))).toEqual([]);
-    const asked = (): number => valve.sent.join().split('"lease"').length - 1;
-    expect(asked()).toBe(1);
+    expect(asksOn(valve)).toBe(1);
     await clock.pass(1);
-    await expect.poll(asked).toBe(2);
+    await expect.poll(() => asksOn(valve)).toBe(2);
     computed.resolve('slow');
     expect([await first, await flight]).toEqual([
       { how: 'computed', value: 'slow' },

@@ -92,6 +92,26 @@ test.each([
   },
 );
 
+test('given a client that says to be closed and goes on, when a world ends, then the failure tells of its timers', async () => {
+  const text = await said({
+    async program(world) {
+      const client = Object.assign(world.client('ann'), { close: async () => undefined });
+      await client.store('acme/app').put('x', 1).committed;
+    },
+  });
+  expect(text).toMatch(/ann leaves \d+ timers running/);
+});
+
+test('given a server that says to be closed and goes on, when a world ends, then the failure tells of its timers', async () => {
+  const text = await said({
+    prepare: (server) => Object.assign(server, { close: async () => undefined }),
+    async program(world) {
+      await world.client('ann').store('acme/app').put('x', 1).committed;
+    },
+  });
+  expect(text).toMatch(/the server leaves \d+ timers running/);
+});
+
 test('given a program that waits for a store that there is not, when it is played, then the failure tells what its clients are at', async () => {
   const text = await said({
     async program(world) {

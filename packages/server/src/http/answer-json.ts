@@ -2,7 +2,7 @@ import { isObject } from '@holdfast/protocol';
 import type { Context } from 'hono';
 
 import type { HttpDeps } from './deps.ts';
-import { type Allowed, isEnded } from './identify.ts';
+import { type Allowed, whyEnded } from './identify.ts';
 import { whileAllowed } from './lively.ts';
 import { Members } from './members.ts';
 import { streamOf } from './stream-of.ts';
@@ -28,7 +28,7 @@ export function answerJson(
   // Nobody reads or ends the stream of a HEAD.
   if (c.req.method === 'HEAD' && !isWhole) return c.body(null, 200, headers);
   if (isWhole) return c.body(begun.join(''), 200, headers);
-  const bytes = whileAllowed(encoded(begun, pieces), () => isEnded(c, allowed));
+  const bytes = whileAllowed(encoded(begun, pieces), () => whyEnded(c, allowed));
   return c.body(streamOf(bytes, allowed.deps), 200, headers);
 }
 

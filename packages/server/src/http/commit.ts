@@ -13,7 +13,7 @@ import { type Look, type Principal, rightsOf } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { deviceOf, tellRate } from './identify.ts';
+import { deviceOf, putOff, tellRate, whyShutOut } from './identify.ts';
 import { stillOf } from './open-for.ts';
 
 /** What a route wants committed. */
@@ -32,7 +32,11 @@ export type Wanted = {
 /** The answer, and whether it is that of an earlier request with the same key. */
 export type Outcome = { readonly reply: WriteReply; readonly replayed: boolean };
 
-type Asked = Wanted & { readonly mayStill: () => Promise<boolean> };
+type Asked = Wanted & {
+  readonly mayStill: () => Promise<boolean>;
+  /** Why it may not. */
+  readonly whyNot: () => Promise<Problem>;
+};
 
 type RequestId = { readonly deviceId: string; readonly opId: string };
 
@@ -61,7 +65,12 @@ export class Committer {
     const key = keyOf(c);
     const { principal } = wanted;
     const deviceId = deviceOf(c, principal);
-    const asked = { ...wanted, mayStill: stillOf(c, { deps: this.#deps, principal }) };
+    const asked = {
+      ...wanted,
+      mayStill: stillOf(c, { deps: this.#deps, principal }),
+      // By now it may be allowed again.
+      whyNot: async () => (await whyShutOut(this.#deps, c, principal)) ?? putOff(),
+    };
     if (key === null) {
       const reply = await this.#write(store, asked, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
@@ -128,7 +137,7 @@ export class Committer {
   }
 
   async #write(store: OpenStore, wanted: Asked, id: RequestId): Promise<WriteReply | Refusal> {
-    const { principal, request, forced = false, isPaid = false, look, mayStill } = wanted;
+    const { principal, request, forced = false, isPaid = false, look } = wanted;
     const files = await this.#judge(store, { principal, request });
     const rate = this.#deps.rates.write(principal, isPaid ? 0 : costOf(request));
     const submitted = {
@@ -139,7 +148,8 @@ export class Committer {
       fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,
     };
-    const reply = await store.write(submitted, mayStill);
+    const reply = await store.write(submitted, wanted.mayStill);
+    if (isRefusal(reply) && reply.code === 'unauthorized') throw await wanted.whyNot();
     const mayRead = principal.scopes.has('entries:read');
     return mayRead || !isRefusal(reply) ? reply : withoutState(reply);
   }

@@ -7,7 +7,7 @@ import { queryOf } from './query.ts';
 import { exportSqlite } from './export-sqlite.ts';
 import { exportTar } from './export-tar.ts';
 import { type Exported, leavesOf, linesOf, sendOf } from './exported.ts';
-import { identify, isEnded, needScope, readableIn } from './identify.ts';
+import { identify, whyEnded, needScope, readableIn } from './identify.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
 import { openFor } from './open-for.ts';
@@ -57,7 +57,7 @@ async function stateOf(c: Context, deps: HttpDeps, format: string): Promise<Expo
     exported_at: writeTime(deps.now()),
     incarnation: row.incarnation,
   } as const;
-  return { header, ...seen, isOver: () => isEnded(c, { deps, principal, row }) };
+  return { header, ...seen, whyOver: () => whyEnded(c, { deps, principal, row }) };
 }
 
 function answer(

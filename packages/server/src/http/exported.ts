@@ -1,5 +1,6 @@
 import { type Scope, type Tree, entriesIn } from '@holdfast/engine/data';
 import type { Entry, Seq } from '@holdfast/protocol';
+import type { Problem } from './errors.ts';
 import { whileAllowed } from './lively.ts';
 import { streamOf } from './stream-of.ts';
 import { turn, TURN_LEAVES } from './turns.ts';
@@ -22,17 +23,17 @@ export type Exported = {
   readonly header: ExportHeader;
   readonly tree: Tree;
   readonly scope: Scope;
-  /** Whether who asked for it has been shut out meanwhile. */
-  readonly isOver: () => Promise<boolean>;
+  /** Why there is to be no more of it, such as that who asked has been shut out meanwhile; null: there may be. */
+  readonly whyOver: () => Promise<Problem | null>;
 };
 
 /** Sends pieces of what is made of it, for as long as they may be had: a large one takes a slow reader hours. */
 export function sendOf(
-  { isOver }: Exported,
+  { whyOver }: Exported,
   pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   keeping: Parameters<typeof streamOf>[1],
 ): ReadableStream<Uint8Array> {
-  return streamOf(whileAllowed(pieces, isOver), keeping);
+  return streamOf(whileAllowed(pieces, whyOver), keeping);
 }
 
 /** What an export tells of: leases stay behind. null where others want their turn, also where little of much is told. */

@@ -8,7 +8,7 @@ import type { Principal } from '../access/index.ts';
 import type { HttpDeps } from './deps.ts';
 import { contentTypeOf, dispositionOf, isMedia } from './disposition.ts';
 import { notFound } from './errors.ts';
-import { isShutOut } from './identify.ts';
+import { whyShutOut } from './identify.ts';
 import { whileAllowed } from './lively.ts';
 import { contentRange, readRanges } from './ranges.ts';
 import { streamOf } from './stream-of.ts';
@@ -67,7 +67,7 @@ export async function answerFile(
   if (c.req.method === 'HEAD') return new Response(null, { status, headers });
   // Before anything is answered: entries may name what is not here, where they are older than the files.
   if ((await files.open(file, { start: 0, end: 0 })) === null) throw notFound();
-  const bytes = whileAllowed(parts.bytes(files), () => isShutOut(deps, c, principal));
+  const bytes = whileAllowed(parts.bytes(files), () => whyShutOut(deps, c, principal));
   return new Response(streamOf(bytes, { clock }), { status, headers });
 }
 

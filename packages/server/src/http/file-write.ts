@@ -14,7 +14,7 @@ import { filenameIn } from './disposition.ts';
 import { Problem, refused } from './errors.ts';
 import { fileEntry, fileTag } from './file-read.ts';
 import { forStreams, lively, whileAllowed } from './lively.ts';
-import { chargeWrite, isShutOut, needValid, readableIn } from './identify.ts';
+import { chargeWrite, needValid, readableIn, whyShutOut } from './identify.ts';
 import { paramOf } from './query.ts';
 import { type Piece, readPiece } from './ranges.ts';
 import { openFor } from './open-for.ts';
@@ -323,7 +323,7 @@ async function* bodyOf(
 ): AsyncIterable<Uint8Array> {
   let size = 0;
   const coming = lively(c.req.raw.body, forStreams);
-  for await (const bytes of whileAllowed(coming, () => isShutOut(deps, c, principal))) {
+  for await (const bytes of whileAllowed(coming, () => whyShutOut(deps, c, principal))) {
     size += bytes.byteLength;
     if (length !== undefined && size > length) throw invalid('The body is longer than its range.');
     yield bytes;

@@ -14,7 +14,7 @@ import {
 } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { invalidParam, Problem, refused } from './errors.ts';
+import { invalidParam, type Problem, refused } from './errors.ts';
 
 const RETRY_MS = 1000;
 
@@ -54,7 +54,7 @@ async function authenticate(deps: HttpDeps, c: Context): Promise<Principal> {
 /** The token is not known to be bad: the same may pass later. */
 function uncheckable(deps: HttpDeps, error: unknown): never {
   deps.onFailure(error);
-  throw new Problem(503, 'unavailable', { retry_after_ms: RETRY_MS });
+  throw putOff();
 }
 
 /**
@@ -189,14 +189,24 @@ export function stillValid(deps: HttpDeps, c: Context, principal: Principal): Pr
   return looking.catch((error: unknown) => uncheckable(deps, error));
 }
 
-/** Whether its principal has been shut out of a request that goes on; where nobody can be asked, that is not known. */
-export async function isShutOut(
+/** Why a request that goes on is to end, its principal having been shut out; null: it has not, or nobody can be asked. */
+export async function whyShutOut(
   deps: Pick<HttpDeps, 'access'>,
   c: Context,
   principal: Principal,
-): Promise<boolean> {
-  const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'unknown');
-  return verdict === 'invalid' || verdict === 'changed';
+): Promise<Problem | null> {
+  const verdict = await deps.access.recheck(credentialsOf(c), principal).catch(() => 'valid');
+  return verdict === 'valid' ? null : shutOut(verdict);
+}
+
+/** A token that grants something else by now is none that is to be given up: whoever asks again goes by the rights of then. */
+function shutOut(verdict: string): Problem {
+  return verdict === 'changed' ? putOff() : refused(refuse('unauthorized'));
+}
+
+/** The same may pass later. */
+export function putOff(): Problem {
+  return refused(refuse('unavailable', { retry_after_ms: RETRY_MS }));
 }
 
 /** Who is told of a store, for as long as both are there. */
@@ -206,16 +216,20 @@ export type Allowed = {
   readonly row: Pick<StoreRow, 'id'>;
 };
 
-/** Whether an answer about a store that goes on is to end: its principal has been shut out, or the store has been purged. */
-export async function isEnded(c: Context, { deps, principal, row }: Allowed): Promise<boolean> {
-  if (await isShutOut(deps, c, principal)) return true;
+/** Why an answer about a store that goes on is to end: its principal has been shut out, or the store has been purged. */
+export async function whyEnded(
+  c: Context,
+  { deps, principal, row }: Allowed,
+): Promise<Problem | null> {
+  const why = await whyShutOut(deps, c, principal);
+  if (why !== null) return why;
   const found = await deps.storage.stores.get(row.id).catch(() => undefined);
-  return found === null;
+  return found === null ? refused(refuse('unauthorized')) : null;
 }
 
 /** Ends a request that has taken long unless it is still its principal's to make (stores.md §11.3). */
 export async function needValid(deps: HttpDeps, c: Context, principal: Principal): Promise<void> {
   const looking = deps.access.recheck(credentialsOf(c), principal);
   const verdict = await looking.catch((error: unknown) => uncheckable(deps, error));
-  if (verdict !== 'valid') throw refused(refuse('unauthorized'));
+  if (verdict !== 'valid') throw shutOut(verdict);
 }

@@ -18,7 +18,7 @@ import { needPlain } from './body.ts';
 import { unguarded } from './conditions.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { invalidParam, Problem, refused } from './errors.ts';
-import { identify, isShutOut, needScope, needValid, stillValid, tellRate } from './identify.ts';
+import { identify, needScope, needValid, stillValid, tellRate, whyShutOut } from './identify.ts';
 import { importIdOf, ImportKeys, type Told } from './import-keys.ts';
 import { ImportMemory } from './import-memory.ts';
 import { type Line, type PathStyle, readLines } from './import-lines.ts';
@@ -376,7 +376,7 @@ function readWanted(c: Context, principal: Principal): Wanted {
 function bodyOf(c: Context, deps: HttpDeps, principal: Principal): AsyncIterable<Uint8Array> {
   const { body } = c.req.raw;
   if (body === null) throw new Problem(400, 'empty_body');
-  return whileAllowed(lively(body, forStreams), () => isShutOut(deps, c, principal));
+  return whileAllowed(lively(body, forStreams), () => whyShutOut(deps, c, principal));
 }
 
 async function* bounded(

@@ -1,6 +1,4 @@
-import { refuse } from '@holdfast/protocol';
-
-import { Problem, refused } from './errors.ts';
+import { Problem } from './errors.ts';
 
 /** How patient a server is with a body. */
 export type Patience = {
@@ -43,21 +41,21 @@ export async function* lively(
 const LOOK_MS = 5000;
 
 /**
- * The same pieces, until `isOver` says that there are to be no more: who is shut out while a body comes would go on for as
+ * The same pieces, until `whyOver` says why there are to be no more: who is shut out while a body comes would go on for as
  * long as it has bytes (stores.md §11.3). Nothing waits for the answer.
  */
 export async function* whileAllowed(
   pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  isOver: () => Promise<boolean>,
+  whyOver: () => Promise<Problem | null>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let due = performance.now() + LOOK_MS;
-  let wasOver = false;
+  let why: Problem | null = null;
   for await (const piece of pieces) {
-    if (wasOver) throw refused(refuse('unauthorized'));
+    if (why !== null) throw why;
     if (performance.now() >= due) {
       due = Infinity;
-      void isOver().then((over) => {
-        wasOver = over;
+      void whyOver().then((known) => {
+        why = known;
         due = performance.now() + LOOK_MS;
       });
     }

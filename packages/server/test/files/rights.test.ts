@@ -8,7 +8,7 @@ const narrower: Principal = { ...everything, scopes: new Set(['entries:read']) }
 
 const fates: readonly (readonly [string, () => Promise<Principal | null>, number])[] = [
   ['is taken back', async () => null, 401],
-  ['grants something else by then', async () => narrower, 401],
+  ['grants something else by then', async () => narrower, 503],
   ['cannot be checked', () => Promise.reject(new Error('no directory')), 503],
   ['is as it was', async () => everything, 201],
 ];

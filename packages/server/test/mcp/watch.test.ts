@@ -39,25 +39,35 @@ test('watchers that have been told, and those that have hung up, take no place',
     .toMatchObject({ seq: 1, timed_out: false });
 });
 
-test('a watcher whose token ends is told so, and nothing goes on for it', async () => {
+const somebody: Principal = { ...everything, subject: 'guest' };
+
+test.each([
+  ['ends is told so', null, { error: 'unauthorized' }],
+  [
+    'comes to grant something else is told to ask again',
+    { ...somebody, claims: { role: 'lead' } },
+    { error: 'unavailable', retry_after_ms: 1000 },
+  ],
+])('a watcher whose token %s, and nothing goes on for it', async (_what, then, refusal) => {
   const clock = new VirtualClock();
   const known = new Map<string, Principal>([
     ['dev', everything],
-    ['guest', { ...everything, subject: 'guest' }],
+    ['guest', somebody],
   ]);
   const { url } = await world({
     clock,
     authenticate: async ({ token }) => known.get(token ?? '') ?? null,
   });
-  const [dev, guest] = [await Agent.connect(url, 'dev'), await Agent.connect(url, 'guest')];
+  const [dev, agent] = [await Agent.connect(url, 'dev'), await Agent.connect(url, 'guest')];
   await dev.call('put', { store, path: 'a', value: 1 });
-  await guest.call('watch_once', always);
+  await agent.call('watch_once', always);
   const { timers } = clock;
-  const waiting = guest.refused('watch_once', { store, pattern: 'never', timeout_ms: 60_000 });
+  const waiting = agent.refused('watch_once', { store, pattern: 'never', timeout_ms: 60_000 });
   await expect.poll(() => clock.timers).toBeGreaterThan(timers);
-  known.delete('guest');
+  if (then === null) known.delete('guest');
+  else known.set('guest', then);
   await clock.pass(4000);
-  expect(await waiting).toEqual({ error: 'unauthorized' });
+  expect(await waiting).toEqual(refusal);
   await expect.poll(() => clock.timers).toBe(timers);
 });
 

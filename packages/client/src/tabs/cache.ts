@@ -132,11 +132,12 @@ export class TabCache {
     const [before] = await Promise.all([peers.living(), this.#ports.roleKnown()]);
     const reign = this.#reign;
     if (reign !== null) await reign;
-    const image = await cache.load(store, (...of) => before.has(holderOf(...of)), watch);
+    const image = await cache.load(store, (...of) => before(holderOf(...of)), watch);
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
     // What those have left that go just now is left to whoever takes it on.
-    const alive = new Set([...before, ...(await peers.living())]);
+    const after = await peers.living();
+    const alive = (session: string): boolean => before(session) || after(session);
     return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
   }
 
@@ -146,7 +147,7 @@ export class TabCache {
     const [requests, alive] = await Promise.all([sharing.outbox(store), peers.living()]);
     return requests.filter(({ opId, holder }) => {
       const session = holderOf(opId, holder);
-      return session !== peers.session && !alive.has(session);
+      return session !== peers.session && !alive(session);
     });
   }
 
@@ -192,10 +193,13 @@ export class TabCache {
     return { ...change, ...head, replaces: true, entries: rows(image), maps };
   }
 
-  #inherit(request: PendingRequest, alive: ReadonlySet<string>): readonly PendingRequest[] {
+  #inherit(
+    request: PendingRequest,
+    alive: (session: string) => boolean,
+  ): readonly PendingRequest[] {
     const session = holderOf(request.opId, request.holder);
     if (session === this.#ports.peers.session) return [request];
-    if (alive.has(session)) return [];
+    if (alive(session)) return [];
     this.inherit(request);
     return [{ ...request, attempts: Math.max(1, request.attempts) }];
   }

@@ -70,17 +70,23 @@ export class Peers {
     return isNews;
   }
 
-  /** The sessions that are alive. */
-  async living(): Promise<ReadonlySet<string>> {
+  /** Tells whether a session is alive: where the platform does not say it, each may be. */
+  async living(): Promise<(session: string) => boolean> {
+    const alive = await this.#alive();
+    return (session) => alive?.has(session) ?? true;
+  }
+
+  async #alive(): Promise<ReadonlySet<string> | null> {
     const prefix = this.#lock('');
-    const held = [...(await this.#platform.locksHeld())];
-    const ours = held.filter((name) => name.startsWith(prefix));
-    return new Set(ours.map((name) => name.slice(prefix.length)));
+    const held = await this.#platform.locksHeld().catch(() => null);
+    const ours = held && [...held].filter((name) => name.startsWith(prefix));
+    return ours && new Set(ours.map((name) => name.slice(prefix.length)));
   }
 
   /** The sessions that have ended since they were known of. */
   async missing(): Promise<readonly string[]> {
-    const alive = await this.living();
+    const alive = await this.#alive();
+    if (alive === null) return [];
     const gone = [...this.#known].filter((session) => !alive.has(session));
     for (const session of gone) {
       this.#known.delete(session);

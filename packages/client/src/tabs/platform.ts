@@ -16,7 +16,7 @@ export interface TabsPlatform {
     how: { readonly steal: boolean },
     events: { held(): void; lost(): void; refused(): void },
   ): () => void;
-  /** The names of all locks that somebody has. */
+  /** The names of all locks that somebody has; rejects where the platform does not say. */
   locksHeld(): Promise<ReadonlySet<string>>;
   /** `hear` gets what others post, each message later than it was posted, those of one tab in order. */
   channel(name: string, hear: ((message: unknown) => void) | null): TabsChannel;
@@ -59,8 +59,7 @@ export function platformTabs(): TabsPlatform | null {
       return () => ended.abort();
     },
     locksHeld: async () => {
-      // Where locks are refused nobody has one.
-      const { held = [] } = await locks.query().catch((): LockManagerSnapshot => ({}));
+      const { held = [] } = await locks.query();
       return new Set(held.flatMap(({ name }) => name ?? []));
     },
     channel: (name, hear) => {

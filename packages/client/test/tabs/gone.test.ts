@@ -1,6 +1,6 @@
 import { memoryCache } from '@holdfast/client';
 import { asPath } from '@holdfast/protocol';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openWorld, type World } from '../world.ts';
 import { bell, looks } from './bell.ts';
 import { Profile, type Tab } from './profile.ts';
@@ -137,4 +137,25 @@ test('given a cache that answers no more, when a tab that has found something th
   const b = await profile.open({ cache });
   await expect.poll(() => listed(b)).toEqual([]);
   expect([b.store.get('left'), world.errors]).toEqual([1, []]);
+});
+
+test('given a platform that does not say which locks are held, what a tab has made that lives is taken for that of one that is gone neither by the leading one nor by one that opens', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { a, b, look } = await couple(profile);
+  a.valve.holdOut();
+  const { opId, durable, committed } = b.store.put('own', 1);
+  await durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  const query = vi.spyOn(navigator.locks, 'query').mockRejectedValue(new Error('not now'));
+  try {
+    await looks(look, 4);
+    const c = await profile.open();
+    expect([a, b, c].map(listed)).toEqual([[], [opId], []]);
+  } finally {
+    query.mockRestore();
+  }
+  a.valve.letOut();
+  await committed;
+  expect(world.errors).toEqual([]);
 });

@@ -24,15 +24,17 @@ async function remake(valve: Valve): Promise<void> {
 }
 
 describe('a store that the server has made anew', () => {
-  it('G53 is taken as it is now, and own writes go to it', async () => {
+  it('S84 G53 is taken as it is now: own writes go to it, and guarded ones are refused', async () => {
     const valve = new Valve();
     const store = await world.store({ link: valve, env: { random: () => 0.01 } });
     await store.put('old', 1).committed;
     const { incarnation } = store.status.get();
     const remade = remake(valve);
     const write = store.put('new', 2);
+    const guarded = store.put('old', 3, { ifMatch: 1 });
     await remade;
     expect(await write.committed).toMatchObject({ seq: 1 });
+    await expect(guarded.committed).rejects.toMatchObject({ code: 'stale_incarnation' });
     expect([store.get('old'), store.get('new')]).toEqual([undefined, 2]);
     expect(store.status.get().incarnation).not.toBe(incarnation);
   });

@@ -215,7 +215,7 @@ describe('dead letters', () => {
 });
 
 describe('an outbox', () => {
-  it('refuses what goes beyond its limits, and says which', async () => {
+  it('refuses what goes beyond its limits, and says which (P73)', async () => {
     const client = world.client({ url: nowhere, outboxMax: { requests: 2 } });
     const store = client.store('acme/app');
     store.put('a', 1);
@@ -227,6 +227,15 @@ describe('an outbox', () => {
       details: { dimension: 'requests', limit: 2 },
     });
     expect([store.get('b'), store.get('c')]).toEqual([2, undefined]);
+    const narrow = world.client({ url: nowhere, outboxMax: { bytes: 200 } }).store('acme/app');
+    narrow.put('a', 1);
+    expect(narrow.put('b', 'x'.repeat(200)).outcome).toMatchObject({
+      status: 'refused',
+      reason: 'outbox_full',
+      details: { dimension: 'bytes', limit: 200 },
+    });
+    narrow.put('c', 3);
+    expect([narrow.get('a'), narrow.get('b'), narrow.get('c')]).toEqual([1, undefined, 3]);
   });
 
   it.each([{ writes: 2 }, { requests: '2' }, { bytes: null }])(

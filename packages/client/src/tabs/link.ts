@@ -128,6 +128,8 @@ class TabConnection implements LinkConnection {
   /** Where it leads; null: nowhere for now. */
   #way: string | null = null;
   #inner: LinkConnection | null = null;
+  /** Of the way that it is about to go; one of a way that was left meanwhile, though it be taken once more, says nothing. */
+  #review: Promise<unknown> | null = null;
   #isOver = false;
 
   constructor(url: string, events: LinkEvents, ports: Pick<TabLinkPorts, 'report' | 'review'>) {
@@ -158,15 +160,16 @@ class TabConnection implements LinkConnection {
       // Its own end would say otherwise.
       this.#over(elsewhere);
       inner.close(1000);
-    } else if (link !== null) {
-      const review = this.#ports.review();
-      if (review === null) this.#begin(link);
-      else void review.then(() => this.#way === way && this.#inner === null && this.#begin(link));
+    } else {
+      const review = link && this.#ports.review();
+      this.#review = review;
+      if (review !== null) void review.then(() => this.#review === review && this.#begin(link));
+      else this.#begin(link);
     }
   }
 
-  #begin(link: Link): void {
-    if (this.#isOver) return;
+  #begin(link: Link | null): void {
+    if (this.#isOver || link === null) return;
     try {
       this.#inner = link.open(this.#url, {
         opened: () => this.#events.opened(),

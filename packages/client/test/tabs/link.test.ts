@@ -245,3 +245,29 @@ describe('a connection through another tab', () => {
     expect(again).toEqual([1006]);
   });
 });
+
+it('given a way that is left and taken again while what waits is looked at, a connection begins after the second look', async () => {
+  const looks: ((at: unknown) => void)[] = [];
+  let begun = 0;
+  const link = new TabLink({
+    env: { setTimeout: () => null, clearTimeout: () => undefined },
+    link: {
+      open: () => {
+        begun += 1;
+        return { send: () => undefined, close: () => undefined };
+      },
+    },
+    report: () => undefined,
+    review: () => new Promise((resolve) => looks.push(resolve)),
+  });
+  link.open(url, { opened: cleared, received: cleared, closed: cleared });
+  for (const to of ['server', 'nobody', 'server'] as const) link.route({ to });
+  const after: number[] = [];
+  for (const looked of looks) {
+    looked(null);
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await settle();
+    after.push(begun);
+  }
+  expect(after).toEqual([0, 1]);
+});

@@ -35,6 +35,55 @@ const damage = `new Promise((resolve, reject) => {
   };
 })`;
 
+/** Makes of what is kept what the first version of the library would have left: a record for each entry and map. */
+const age = `(async () => {
+  const opened = (version, upgrade) => new Promise((resolve, reject) => {
+    const opening = indexedDB.open('holdfast/app', version);
+    opening.onupgradeneeded = () => upgrade(opening.result);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => resolve(opening.result);
+  });
+  const done = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const names = ['notes', 'places', 'entry', 'map', 'request', 'letter'];
+  const now = await opened();
+  const tx = now.transaction(names);
+  const kept = await Promise.all(names.map(async (name) => {
+    const store = tx.objectStore(name);
+    const [keys, records] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+    return keys.map((key, at) => [key, records[at]]);
+  }));
+  now.close();
+  await done(indexedDB.deleteDatabase('holdfast/app'));
+  const old = await opened(1, (db) => names.forEach((name) => db.createObjectStore(name)));
+  const made = old.transaction(names, 'readwrite');
+  names.forEach((name, at) => {
+    const store = made.objectStore(name);
+    for (const [key, record] of kept[at]) {
+      if (name === 'places') store.put({ n: record.n, pen: record.pen, head: record.head }, key);
+      else if (name !== 'entry' && name !== 'map') store.put(record, key);
+      else for (const [id, text] of record) {
+        const own = key.match(/^[0-9]+/) + '!' + id;
+        if (text === null) store.delete(own);
+        else store.put(text, own);
+      }
+    }
+  });
+  await new Promise((resolve) => (made.oncomplete = resolve));
+  old.close();
+})()`;
+
+/** The connection of the cache, as it next uses one. */
+const watchConnection = `{
+  const { transaction } = IDBDatabase.prototype;
+  IDBDatabase.prototype.transaction = function (...asked) {
+    globalThis.connection = this;
+    return transaction.apply(this, asked);
+  };
+}`;
+
 describe.skipIf(!hasChromium)('a cache in Chromium', { timeout: 180_000 }, () => {
   let browser: Browser;
   let served: ServedPage;
@@ -117,6 +166,46 @@ describe.skipIf(!hasChromium)('a cache in Chromium', { timeout: 180_000 }, () =>
     await page.waitForFunction('!application.store.status.get().durable');
     expect(await page.evaluate(faults)).toEqual(['cache_failed: cleared']);
     expect(await page.evaluate('application.errors.length')).toBe(1);
+  });
+
+  it('that a former version of the library has left is taken over, entries and outbox', async () => {
+    await open();
+    await page.evaluate('application.store.ready');
+    await page.evaluate('application.edit(0, 3)');
+    await page.evaluate('application.store.settled()');
+    await server.close({ retryAfterMs: 0 });
+    await page.evaluate('application.edit(3, 1)');
+    await page.evaluate('application.client.close()');
+    await page.evaluate(age);
+    const version = `indexedDB.databases().then((all) => all.map((each) => each.version))`;
+    expect(await page.evaluate(version)).toEqual([1]);
+    await open();
+    await expect.poll(() => page.evaluate(outbox)).toEqual(['edits/3', 'edited']);
+    expect(await page.evaluate(`application.store.get('edits')`)).toEqual({
+      '0': 0,
+      '1': 1,
+      '2': 2,
+      '3': 3,
+    });
+    expect(await page.evaluate(version)).toEqual([2]);
+    expect(await page.evaluate(faults)).toEqual([]);
+  });
+
+  it('whose connection is closing keeps what is written all the same, over another one', async () => {
+    await open();
+    await page.evaluate('application.store.ready');
+    await server.close({ retryAfterMs: 0 });
+    await page.evaluate(watchConnection);
+    await page.evaluate('application.edit(0, 1)');
+    await page.evaluate('connection.close()');
+    const refused = `(() => { try { connection.transaction('notes'); } catch (error) { return String(error); } })()`;
+    expect(await page.evaluate(refused)).toContain('connection is closing');
+    await page.evaluate('application.edit(1, 1)');
+    expect(await page.evaluate(faults)).toEqual([]);
+    await open();
+    await expect
+      .poll(() => page.evaluate(outbox))
+      .toEqual(['edits/0', 'edited', 'edits/1', 'edited']);
   });
 
   it('that is damaged is forgotten but for the outbox, of which what cannot be read is a dead letter', async () => {

@@ -150,7 +150,7 @@ export class OpenStore implements Speaker, ReceiptDesk {
     if (found === undefined) onWrite?.({ store: this.#place.name, opId, request });
     else found(this.#receipts.get(opId));
     this.#receipts.set(opId, receipt);
-    if (this.#keeper?.fault !== undefined) receipt.stored(false);
+    if (this.#keeper?.isOver === true) receipt.stored(false);
     if (found !== undefined && this.stateOf(opId) !== null) return;
     this.#when(() => {
       this.#step({ type: 'request', opId, request, ...how });

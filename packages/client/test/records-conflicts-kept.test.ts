@@ -51,7 +51,7 @@ async function left(make: (post: RecordHandle<typeof Post>) => { durable: Promis
   await client.close();
 }
 
-const fail = (): never => {
+const none = (): never => {
   throw new Error('missing');
 };
 
@@ -169,7 +169,7 @@ test('of 210 conflicts each is over with its dead letter, the first too, and one
   link.letIn();
   await expect.poll(() => [told.length, letters(client).length]).toEqual([210, 210]);
   const { outbox } = client.store('acme/app', { scope: [] });
-  const listed = vi.spyOn(cache.letters ?? fail(), 'list');
+  const listed = vi.spyOn(cache.letters ?? none(), 'list');
   for (const { opId } of patches.slice(0, 10)) outbox.discard(opId);
   expect(post.state.get().conflicts).toEqual(told.slice(10));
   expect(listed.mock.calls.length).toBeLessThan(100);

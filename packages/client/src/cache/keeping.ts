@@ -1,18 +1,21 @@
-import { HoldfastError, type StoreName } from '@holdfast/protocol';
+import { HoldfastError, type OpId, type StoreName } from '@holdfast/protocol';
 import { alarm, conduct } from '@holdfast/engine/registry';
 import { Ledger } from '@holdfast/engine/replica';
-import type { Cache, CachedStore, Keeper, KeeperDesk, Keeping } from './port.ts';
-import { asFault } from './rows.ts';
+import type { Cache, CacheChange, CachedStore, Keeper, KeeperDesk, Keeping, Kept } from './port.ts';
+import { asFault, faultKind } from './rows.ts';
 import { waitingIn } from './waiting.ts';
 
 /** Half of the time that a cache has: a page that was frozen meanwhile has not waited, and its alarm rings as it thaws. */
 const patienceMs = 15_000;
 
+/** What may be otherwise with the next change, and costs it no time. */
+const passing: ReadonlySet<unknown> = new Set(['full', 'stuck']);
+
 type Loaded = ReturnType<Cache['load']>;
 
 /**
- * Gives the cache what a replica wants stored. Once the cache has failed nothing is kept and everything goes on in memory;
- * a failure is reported once (registry.md §11, Storage).
+ * Gives the cache what a replica wants stored. Once the cache has failed nothing is kept and everything goes on in memory, for
+ * good or until it has room, or answers, again; a failure is reported once (registry.md §11, Storage).
  */
 function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDesk): Keeper {
   let cache: Cache | null = given;
@@ -29,10 +32,13 @@ function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDes
   };
   return {
     get isKeeping() {
-      return cache !== null && waiting.isWhole;
+      return cache !== null && fault === undefined && waiting.isWhole;
     },
     get fault() {
       return fault;
+    },
+    get isOver() {
+      return cache === null && fault !== undefined;
     },
     ledger: () => cache && new Ledger(),
     giveUp,
@@ -42,7 +48,7 @@ function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDes
         begin(null);
       };
       const arrived = (kept: CachedStore | null): void => {
-        waiting.stored((kept?.outbox ?? []).map((request) => [request.opId, request]));
+        waiting.found(kept?.outbox ?? []);
         begin(kept);
       };
       const isAfter = after instanceof Promise;
@@ -50,37 +56,53 @@ function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDes
     },
     keep(change, receipts, then) {
       waiting.storing(change.requests);
-      const stored = (): void => {
-        waiting.stored(change.requests);
-        for (const [opId, request] of change.requests) {
-          if (request !== null) receipts.get(opId)?.stored(cache !== null);
-        }
+      const over = (isStored: boolean): void => {
+        waiting.stored(isStored);
+        tell(change, receipts, isStored);
         then();
         if (!waiting.isStoring) drained?.();
       };
+      const stored = (): void => {
+        const before = fault;
+        if (cache !== null) fault = undefined;
+        over(cache !== null);
+        if (fault !== before) show();
+      };
       const failed = (error: unknown): void => {
-        giveUp(error);
-        stored();
+        if (!passing.has(faultKind(error))) giveUp(error);
+        else if (fault === undefined && cache !== null) report((fault = asFault(error)));
+        over(false);
         show();
       };
       conduct(() => cache?.commit(store, change), stored, failed);
     },
-    bury({ opId, request, createdAt }, refusal) {
-      // Who took it back knows; one that is closed goes on in the next life.
-      if (refusal.code === 'cancelled' || refusal.code === 'closed') return;
-      given.letters?.put(store, { opId, request, refusal, createdAt, refusedAt: env.wall() });
-    },
+    bury: burial(store, given, env),
     drained(signal) {
       if (!waiting.isStoring) return undefined;
       return new Promise((resolve) => {
         drained = resolve;
-        signal.addEventListener('abort', () => {
-          giveUp();
-          resolve();
-        });
+        signal.addEventListener('abort', () => resolve(giveUp()));
       });
     },
   };
+}
+
+function burial(store: StoreName, { letters }: Cache, env: KeeperDesk['env']): Keeper['bury'] {
+  return ({ opId, request, createdAt }, refusal) => {
+    // Who took it back knows; one that is closed goes on in the next life.
+    if (refusal.code === 'cancelled' || refusal.code === 'closed') return;
+    letters?.put(store, { opId, request, refusal, createdAt, refusedAt: env.wall() });
+  };
+}
+
+function tell(
+  { requests }: CacheChange,
+  receipts: ReadonlyMap<OpId, Kept>,
+  isStored: boolean,
+): void {
+  for (const [opId, request] of requests) {
+    if (request !== null) receipts.get(opId)?.stored(isStored);
+  }
 }
 
 /** Has something read in time, and tells how that ended; gives how to wait no longer. */

@@ -1,5 +1,6 @@
 import { type OpId, parseStoreName, type StoreName } from '@holdfast/protocol';
 import type { PendingRequest } from '@holdfast/engine/replica';
+import { answered } from './answered.ts';
 import { keeping } from './keeping.ts';
 import { Letters } from './letters.ts';
 import type {
@@ -12,20 +13,19 @@ import type {
   IsOthers,
   Watch,
 } from './port.ts';
-import { letterOfNow, Reading, type Schema } from './reading.ts';
+import { Owed } from './owed.ts';
+import { letterOfNow, type Read, Reading, type Schema } from './reading.ts';
 import {
-  asFault,
   cacheFault,
   faultKind,
   type Hand,
   type RowBatch,
   type RowChange,
   type RowStore,
+  type Written,
 } from './rows.ts';
+import { newShelf, type Shelf } from './shelf.ts';
 import { headText, leafText, letterText, requestText } from './texts.ts';
-
-/** A storage that says nothing for so long is given up: a client that waited on would never send anything. */
-const answerMsMax = 30_000;
 
 const noTerms: CacheTerms = {
   realm: '',
@@ -37,14 +37,6 @@ const noTerms: CacheTerms = {
   report: () => undefined,
 };
 
-/** What is known of a store between its load and its end. */
-type Shelf = {
-  readonly pen: string;
-  /** Entries are not stored for now: there was no room for them, or what they would be added to is gone. */
-  isLean: boolean;
-  readonly watch?: Watch | undefined;
-};
-
 /** A cache over rows of text: what every durable driver is made of. */
 export function keptIn(rows: RowStore): Cache {
   return new KeptCache(rows);
@@ -53,7 +45,8 @@ export function keptIn(rows: RowStore): Cache {
 /**
  * Says what the rows of a cache mean, and what happens when they cannot be stored or read:
  *
- * 1. Where there is no room, the entries go, so that there is room for the outbox.
+ * 1. Where there is no room, the entries go, so that there is room for the outbox. Requests that cannot be stored all the
+ *    same are stored with what comes next.
  * 2. What cannot be read is forgotten if the server has it, and becomes a dead letter if not.
  * 3. Everything else fails, and the client goes on without.
  */
@@ -65,6 +58,7 @@ class KeptCache implements Cache {
   readonly #shelves = new Map<StoreName, Shelf>();
   /** Of each store, what is left as another version of the application has made it. */
   readonly #former = new Map<StoreName, Map<OpId, Schema>>();
+  readonly #owed = new Owed();
   #terms = noTerms;
   #last: Promise<unknown> = Promise.resolve();
   /** How many go on or wait. */
@@ -75,8 +69,9 @@ class KeptCache implements Cache {
     this.#rows = rows;
     rows.removed = () => {
       for (const [store, shelf] of this.#shelves) {
+        shelf.isDoubted = true;
         // What cannot be read now, the next commit tells.
-        this.#turn(() => this.#removed(this.#place(store), shelf)).catch(() => undefined);
+        this.#turn(() => this.#removed(store, shelf)).catch(() => undefined);
       }
     };
     this.letters = new Letters(
@@ -88,14 +83,12 @@ class KeptCache implements Cache {
       lead: () => this.#turn(() => this.#reign(nextReign)),
       reign: () => this.#turn(() => this.#reign((present) => present ?? '0')),
       commit: async (store, change, reign) => {
-        this.#revive(store, change.requests);
-        const written = await this.#turn(() => this.#store(store, change, { reign }));
+        const written = await this.#owing(store, change.requests, () =>
+          this.#store(store, change, { reign }),
+        );
         return written === 'stored';
       },
-      keep: (store, requests) => {
-        this.#revive(store, requests);
-        return this.#turn(() => this.#keep(store, requests));
-      },
+      keep: (store, requests) => this.#owing(store, requests, () => this.#keep(store, requests)),
       outbox: (store) => this.#turn(() => this.#outbox(store)),
     };
   }
@@ -115,8 +108,7 @@ class KeptCache implements Cache {
   }
 
   commit(store: StoreName, change: CacheChange): Promise<void> {
-    this.#revive(store, change.requests);
-    return this.#turn(async () => {
+    return this.#owing(store, change.requests, async () => {
       const { pen } = await this.#shelf(store);
       await this.#store(store, change, { pen });
     });
@@ -124,6 +116,7 @@ class KeptCache implements Cache {
 
   clear(store: StoreName): Promise<void> {
     this.#shelves.delete(store);
+    this.#owed.clear(store);
     return this.#turn(() => this.#rows.clear(this.#place(store)));
   }
 
@@ -172,21 +165,31 @@ class KeptCache implements Cache {
   }
 
   async #load(store: StoreName, isOthers?: IsOthers, watch?: Watch): Promise<CachedStore | null> {
-    const pen = newPen();
-    const shelf: Shelf = { pen, isLean: false, watch };
-    const reading = new Reading(this.#terms, isOthers);
+    const shelf = newShelf(watch);
     const place = this.#place(store);
     const kinds = ['entry', 'map', 'request', 'letter'] as const;
-    const head = await this.#rows.read(place, { pen, kinds }, reading.take);
+    const read = async (pen: string | null): Promise<Read> => {
+      const reading = new Reading(this.#terms, isOthers);
+      return reading.finish(await this.#rows.read(place, { pen, kinds }, reading.take));
+    };
+    // Where there is no room for a pen it can be read all the same.
+    const found = await read(shelf.pen).catch((error: unknown) => {
+      if (!isFull(error)) throw error;
+      return read(null);
+    });
+    const { image, isCorrupt, letters, moved, faults, former } = found;
     this.#shelves.set(store, shelf);
-    const { image, letters, moves, faults, former } = reading.finish(head);
     this.#know(store, former);
-    this.letters.loaded(store, letters);
+    this.letters.loaded(store, letters, moved);
+    for (const opId of moved) this.#owed.add(store, [[opId, null]]);
     for (const fault of faults) this.#terms.report(fault);
-    if (reading.isCorrupt || moves.length > 0) {
-      const fresh = { head: headText(emptyHead), clears: true, rows: [] };
-      const committed = reading.isCorrupt ? fresh : null;
-      await this.#rows.write({ place, hand: { pen }, committed, own: moves });
+    try {
+      if (isCorrupt) await this.#empty(place, shelf);
+      if (moved.size > 0) await this.#keep(store, []);
+    } catch (cause) {
+      if (!isFull(cause)) throw cause;
+      // What is there stays as it was: whoever reads it next finds the same.
+      this.#terms.report(cacheFault('full', { cause, kept: true }));
     }
     return image;
   }
@@ -196,64 +199,100 @@ class KeptCache implements Cache {
     if (change.replaces) shelf.isLean = false;
     const { seq, incarnation, scope, patterns, queries } = change;
     const head = headText({ seq, incarnation, scope, patterns, queries });
-    const committed = { head, clears: change.replaces, rows: rowsOf(change) };
-    const batch = { place: this.#place(store), hand };
-    return this.#saving(store, change.requests, async (own) => {
-      if (shelf.isLean) return this.#write({ ...batch, committed: null, own });
-      try {
-        return await this.#write({ ...batch, committed, own }, shelf);
-      } catch (error) {
-        if (faultKind(error) !== 'full') throw error;
-        return this.#economise({ ...batch, own, shelf }, error);
-      }
-    });
+    const whole = { head, clears: change.replaces, rows: rowsOf(change) };
+    const committed = shelf.isLean ? null : whole;
+    return this.#saving(store, change.requests, (own) =>
+      this.#write(store, shelf, { hand, committed, own }),
+    );
   }
 
-  /** There is no room: the server has the entries, and nobody but us the requests. */
-  async #economise(
-    of: { place: string; hand: Hand; own: readonly RowChange[]; shelf: Shelf },
-    cause: unknown,
+  /** Stores a batch; where there is no room, without the entries: the server has them, and nobody but us the requests. */
+  async #write(
+    store: StoreName,
+    shelf: Shelf,
+    batch: Omit<RowBatch, 'place'>,
   ): Promise<'stored' | 'fenced'> {
-    const { place, hand, own, shelf } = of;
-    const nothing = { head: headText(emptyHead), clears: true, rows: [] };
-    // What goes makes room once that is stored: in one transaction with what comes, Chromium has none for it.
-    await this.#write({ place, hand, committed: nothing, own: [] });
-    shelf.isLean = true;
-    const written = await this.#write({ place, hand, committed: null, own });
-    this.#terms.report(cacheFault('full', { cause, kept: true }));
-    return written;
+    const place = this.#place(store);
+    const { hand } = batch;
+    let written: Written;
+    try {
+      written = await this.#rows.write({ ...batch, place });
+    } catch (cause) {
+      if (!isFull(cause)) throw cause;
+      await this.#empty(place, shelf, hand);
+      const wasLean = shelf.isLean;
+      shelf.isLean = true;
+      written = await this.#rows.write({ ...batch, place, committed: null });
+      if (!wasLean) this.#terms.report(cacheFault('full', { cause, kept: true }));
+    }
+    const isGone = written === 'gone';
+    if (isGone || shelf.isDoubted) await this.#removed(store, shelf, isGone);
+    return written === 'fenced' && 'reign' in hand ? 'fenced' : 'stored';
   }
 
-  async #write(batch: RowBatch, shelf?: Shelf): Promise<'stored' | 'fenced'> {
-    const written = await this.#rows.write(batch);
-    if (written === 'gone' && shelf !== undefined) await this.#removed(batch.place, shelf, true);
-    return written === 'fenced' && 'reign' in batch.hand ? 'fenced' : 'stored';
+  /** Has the entries go. What goes makes room once that is stored: in one transaction with what comes, Chromium has none for it. */
+  async #empty(place: string, { pen }: Shelf, hand?: Hand): Promise<void> {
+    const isLeading = hand !== undefined && 'reign' in hand;
+    if (!isLeading) {
+      // Nobody is to add to what is gone: neither who leads, nor who has read it since we did.
+      await this.#reign(nextReign);
+      await this.#rows.read(place, { pen, kinds: [] }, () => undefined);
+    }
+    const committed = { head: headText(emptyHead), clears: true, rows: [] };
+    await this.#rows.write({ place, hand: isLeading ? hand : { pen }, committed, own: [] });
   }
 
-  /** Tells that others have removed what was stored, once that is known, or a request is missing. */
-  async #removed(place: string, shelf: Shelf, isKnown = false): Promise<void> {
+  /** Tells that others have removed what was stored, once that is known, or something that is ours is missing. */
+  async #removed(store: StoreName, shelf: Shelf, isKnown = false): Promise<void> {
     const { watch } = shelf;
+    const letters = this.letters.list(store);
     let kept = true;
     // A page that has nothing there does not make anew what somebody who signs out has deleted.
-    if (watch?.isIdle === false) {
+    if (watch?.isIdle === false || letters.length > 0) {
       const left = new Set<OpId>();
-      await this.#rows.read(place, { pen: null, kinds: ['request'] }, (...[, rows]) => {
+      const wanted = { pen: null, kinds: ['request', 'letter'] } as const;
+      const head = await this.#rows.read(this.#place(store), wanted, (...[, rows]) => {
         for (const [opId] of rows) left.add(opId);
       });
-      kept = watch.left(left);
+      kept = watch?.left(left) ?? true;
+      // Where there is a head, another tab has decided about those that are missing.
+      if (head === null && shelf.lost !== letters && !letters.every(({ opId }) => left.has(opId))) {
+        shelf.lost = letters;
+        kept = false;
+      }
     }
+    shelf.isDoubted = false;
     if (kept && !isKnown) return;
     shelf.isLean = true;
     this.#terms.report(cacheFault('cleared', { kept }));
   }
 
   async #keep(store: StoreName, requests: CacheChange['requests']): Promise<void> {
-    const place = this.#place(store);
+    const shelf = this.#shelves.get(store) ?? newShelf();
     // A pen that nobody has: what is not fenced is written all the same.
     const hand = { pen: '' };
     await this.#saving(store, requests, (own) =>
-      this.#write({ place, hand, committed: null, own }),
+      this.#write(store, shelf, { hand, committed: null, own }),
     );
+  }
+
+  /** What cannot be stored is stored with what comes next; that is not added to entries which lack what came with it. */
+  #owing<T>(
+    store: StoreName,
+    requests: CacheChange['requests'],
+    deed: () => Promise<T>,
+  ): Promise<T> {
+    this.#revive(store, requests);
+    let isOver = false;
+    const failed = (error: unknown): never => {
+      const shelf = this.#shelves.get(store);
+      if (!isOver) this.#owed.add(store, requests);
+      if (shelf !== undefined) shelf.isLean = true;
+      isOver = true;
+      throw error;
+    };
+    // It fails before the next has its turn, or never has one.
+    return this.#turn(() => deed().catch(failed)).catch(failed);
   }
 
   /** A letter that is put back leaves as its request comes. */
@@ -296,15 +335,22 @@ class KeptCache implements Cache {
     const textOf = (pending: PendingRequest): string =>
       requestText({ pending, device, schema: schemaOf(pending.opId) });
     const letters = this.letters.unsaved(store);
+    const owed = this.#owed.list(store);
     const written = await write([
-      ...requests.map(([id, pending]): RowChange => ['request', id, pending && textOf(pending)]),
+      ...[...new Map([...owed, ...requests])].map(([id, pending]): RowChange => [
+        'request',
+        id,
+        pending && textOf(pending),
+      ]),
       ...letters.map(([id, letter]): RowChange => [
         'letter',
         id,
         letter && letterText({ letter, schema: schemaOf(id) }),
       ]),
     ]);
-    if (written === 'stored') this.letters.saved(store, letters);
+    if (written === 'fenced') return written;
+    this.letters.saved(store, letters);
+    this.#owed.stored(store, owed);
     return written;
   }
 
@@ -324,7 +370,7 @@ class KeptCache implements Cache {
   async #shelf(store: StoreName): Promise<Shelf> {
     const known = this.#shelves.get(store);
     if (known !== undefined) return known;
-    const shelf: Shelf = { pen: newPen(), isLean: false };
+    const shelf = newShelf();
     await this.#rows.read(this.#place(store), { pen: shelf.pen, kinds: [] }, () => undefined);
     this.#shelves.set(store, shelf);
     return shelf;
@@ -333,6 +379,10 @@ class KeptCache implements Cache {
   #place(store: StoreName): string {
     return `${this.#terms.realm}\n${store}`;
   }
+}
+
+function isFull(error: unknown): boolean {
+  return faultKind(error) === 'full';
 }
 
 function nextReign(last: string | null): string {
@@ -347,22 +397,4 @@ function* rowsOf({ entries, maps }: CacheChange): Generator<RowChange, void, und
   for (const [path, revision] of maps) {
     yield ['map', path, revision === null ? null : String(revision)];
   }
-}
-
-/** Nobody draws the same. */
-function newPen(): string {
-  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(36)).join('');
-}
-
-/** Rejects when a storage does not answer, and says what is wrong in our words. */
-function answered<T>(asked: Promise<T>, stuck: () => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      stuck();
-      reject(cacheFault('stuck'));
-    }, answerMsMax);
-    asked.then(resolve, (cause: unknown) => reject(asFault(cause)));
-    const stop = (): void => clearTimeout(timer);
-    asked.then(stop, stop);
-  });
 }

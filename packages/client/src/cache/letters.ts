@@ -68,11 +68,13 @@ export class Letters implements DeadLetters {
     return letter;
   }
 
-  /** What the storage has, as it is read. */
-  loaded(store: StoreName, letters: readonly DeadLetter[]): void {
+  /** What the storage has, as it is read; those that are `made` of it have yet to be stored. */
+  loaded(store: StoreName, letters: readonly DeadLetter[], made: ReadonlySet<OpId>): void {
     const box = this.#box(store);
     for (const letter of letters) {
-      if (!box.unsaved.has(letter.opId)) box.letters.set(letter.opId, letter);
+      if (box.unsaved.has(letter.opId)) continue;
+      box.letters.set(letter.opId, letter);
+      if (made.has(letter.opId)) box.unsaved.set(letter.opId, letter);
     }
     if (letters.length > 0) this.#changed(box);
   }

@@ -83,6 +83,10 @@ export interface Cache {
       left(opIds: ReadonlySet<OpId>): boolean;
     },
   ): CachedStore | null | Promise<CachedStore | null>;
+  /**
+   * One that fails with `full` or `stuck` of `cacheFault` is given what comes next all the same: it stores the requests
+   * that it could not store with that, and no entries before a change replaces them. With any other error it is left alone.
+   */
   commit(store: StoreName, change: CacheChange): void | Promise<void>;
   /** Forgets a store. */
   clear(store: StoreName): void | Promise<void>;
@@ -139,8 +143,10 @@ export type Kept = { stored(isStored: boolean): void };
 export interface Keeper {
   /** Whether what was stored is there for the next client; not while something waits that others have removed. */
   readonly isKeeping: boolean;
-  /** Why it keeps nothing any more. */
+  /** Why it keeps nothing now. */
   readonly fault: HoldfastError | undefined;
+  /** It keeps nothing any more. */
+  readonly isOver: boolean;
   /** What a replica notes for the cache: a new one; null where nothing is kept. */
   ledger(): Ledger | null;
   /** Reads what is kept, when the life before is over, and begins with that: at once, or later, or with null. */

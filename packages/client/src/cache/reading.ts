@@ -12,10 +12,9 @@ import { Tree } from '@holdfast/engine/data';
 import type { PendingRequest } from '@holdfast/engine/replica';
 import { unlimited } from './unlimited.ts';
 import type { CachedStore, CacheTerms, DeadLetter, IsOthers } from './port.ts';
-import { cacheFault, type Row, type RowChange, type RowKind, unreadable } from './rows.ts';
+import { cacheFault, type Row, type RowKind, unreadable } from './rows.ts';
 import {
   type Head,
-  letterText,
   Newer,
   quarantined,
   readEntry,
@@ -31,8 +30,10 @@ import {
 export type Read = {
   readonly image: CachedStore | null;
   readonly letters: readonly DeadLetter[];
+  /** The entries cannot be read. */
+  readonly isCorrupt: boolean;
   /** Requests that have become letters. */
-  readonly moves: readonly RowChange[];
+  readonly moved: ReadonlySet<OpId>;
   readonly faults: readonly HoldfastError[];
   /** What is left as a former version of the application has made it, and of which that is. */
   readonly former: ReadonlyMap<OpId, Schema>;
@@ -52,11 +53,11 @@ export class Reading {
   #rows = 0;
   readonly #outbox: PendingRequest[] = [];
   readonly #letters: DeadLetter[] = [];
-  readonly #moves: RowChange[] = [];
+  readonly #moved = new Set<OpId>();
   readonly #faults: HoldfastError[] = [];
   readonly #former = new Map<OpId, Schema>();
   /** The entries cannot be read. */
-  isCorrupt = false;
+  #isCorrupt = false;
 
   /** What others are about to send is theirs: it is neither migrated nor given up. */
   constructor(terms: CacheTerms, isOthers: IsOthers = () => false) {
@@ -68,27 +69,28 @@ export class Reading {
     this.#rows += rows.length;
     if (kind === 'request') rows.forEach((row) => this.#takeRequest(row));
     else if (kind === 'letter') rows.forEach((row) => this.#takeLetter(row));
-    else if (!this.isCorrupt) this.#takeCommitted(kind, rows);
+    else if (!this.#isCorrupt) this.#takeCommitted(kind, rows);
   };
 
   finish(text: string | null): Read {
     const head = text === null && this.#tree.size === 0 ? nothing : this.#headOf(text ?? '');
     // Of a place whose rows nobody finds, the outbox may be among them.
     const kept = text !== unreadable || this.#rows > 0;
-    if (this.isCorrupt) this.#faults.unshift(cacheFault('corrupt', { kept }));
+    if (this.#isCorrupt) this.#faults.unshift(cacheFault('corrupt', { kept }));
     const isEmpty = text === null && this.#rows === 0;
     const image: CachedStore = {
-      ...(this.isCorrupt ? nothing : head),
+      ...(this.#isCorrupt ? nothing : head),
       entries: [],
       maps: [],
-      loaded: this.isCorrupt ? Tree.empty() : this.#tree,
+      loaded: this.#isCorrupt ? Tree.empty() : this.#tree,
       outbox: this.#outbox.toSorted(byOrder),
     };
     // One that is pending was put back, or refused just before the end.
     const pending = new Set(this.#outbox.map(({ opId }) => opId));
     const dead = this.#letters.filter(({ opId }) => !pending.has(opId));
-    const [moves, faults, former] = [this.#moves, this.#faults, this.#former];
-    const read = { letters: dead, moves, faults, former };
+    const [isCorrupt, moved] = [this.#isCorrupt, this.#moved];
+    const [faults, former] = [this.#faults, this.#former];
+    const read = { isCorrupt, letters: dead, moved, faults, former };
     return { ...read, image: isEmpty ? null : image };
   }
 
@@ -96,7 +98,7 @@ export class Reading {
     try {
       return readHead(text);
     } catch {
-      this.isCorrupt = true;
+      this.#isCorrupt = true;
       return nothing;
     }
   }
@@ -106,7 +108,7 @@ export class Reading {
       if (kind === 'entry') this.#tree.load(rows.map(readEntry));
       else this.#tree.load([], rows.map(readMap));
     } catch {
-      this.isCorrupt = true;
+      this.#isCorrupt = true;
       this.#tree = Tree.empty();
     }
   }
@@ -172,9 +174,8 @@ export class Reading {
 
   #bury(letter: DeadLetter, schema: Schema): void {
     this.#former.set(letter.opId, schema);
-    const text = letterText({ letter, schema });
     this.#letters.push(letter);
-    this.#moves.push(['request', letter.opId, null], ['letter', letter.opId, text]);
+    this.#moved.add(letter.opId);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { OpId } from '@holdfast/protocol';
+import type { PendingRequest } from '@holdfast/engine/replica';
 import type { CacheChange, Watch } from './port.ts';
 
 type Requests = CacheChange['requests'];
@@ -6,37 +7,55 @@ type Requests = CacheChange['requests'];
 /** What waits in the cache, as far as its keeper knows. */
 export type Waiting = Watch & {
   /** Whether a commit goes on: what that stores is neither there nor gone. */
-  isStoring: boolean;
+  readonly isStoring: boolean;
   /** Whether nothing waits that others have removed. */
   readonly isWhole: boolean;
+  found(requests: readonly PendingRequest[]): void;
   storing(requests: Requests): void;
-  stored(requests: Requests): void;
+  /** It is over; what could not be stored is stored with what comes next. */
+  stored(isStored: boolean): void;
 };
 
 /** Knows the requests that were stored and wait, and those of them that others have removed. */
 export function waitingIn(show: () => void): Waiting {
   const kept = new Set<OpId>();
   const lost = new Set<OpId>();
+  const unstored = new Map<OpId, Requests[number][1]>();
+  let isStoring = false;
   return {
-    isStoring: false,
+    get isStoring() {
+      return isStoring;
+    },
     get isIdle() {
-      return kept.size === 0 && !this.isStoring;
+      return kept.size === 0 && !isStoring;
     },
     get isWhole() {
       return lost.size === 0;
     },
-    storing(requests) {
-      this.isStoring = true;
-      for (const [opId] of requests) kept.delete(opId);
+    found(requests) {
+      for (const { opId } of requests) kept.add(opId);
     },
-    stored(requests) {
-      this.isStoring = false;
+    storing(requests) {
+      isStoring = true;
       const { size } = lost;
       for (const [opId, request] of requests) {
+        kept.delete(opId);
+        unstored.set(opId, request);
+        // What has left the outbox does not wait any more, whether or not that is stored.
+        if (request === null) lost.delete(opId);
+      }
+      if (lost.size < size) show();
+    },
+    stored(isStored) {
+      isStoring = false;
+      if (!isStored) return;
+      const { size } = lost;
+      for (const [opId, request] of unstored) {
         lost.delete(opId);
         if (request !== null) kept.add(opId);
       }
-      if (size > 0) show();
+      unstored.clear();
+      if (lost.size < size) show();
     },
     left(opIds) {
       const { size } = lost;

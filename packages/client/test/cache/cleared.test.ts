@@ -1,6 +1,6 @@
 // oxlint-disable-next-line import/no-unassigned-import -- it gives Node an IndexedDB
 import 'fake-indexeddb/auto';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Client, HoldfastError, Store } from '@holdfast/client';
 import { indexedDB } from '@holdfast/client/cache/indexeddb';
 import { tabs } from '@holdfast/client/tabs';
@@ -16,6 +16,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   await world[Symbol.asyncDispose]();
 });
 
@@ -52,6 +53,15 @@ function deleted(): Promise<boolean> {
   });
 }
 
+/** A connection of a tab that hears nothing. */
+function frozenTab(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const opening = globalThis.indexedDB.open(`holdfast/cleared-${count}`);
+    opening.addEventListener('success', () => resolve(opening.result));
+    opening.addEventListener('error', () => reject(opening.error ?? new Error('failed')));
+  });
+}
+
 const told = (): readonly unknown[] =>
   world.errors
     .map((error) => (error as HoldfastError).details)
@@ -69,6 +79,60 @@ describe.each([
     await deleted();
     await expect.poll(() => store.status.get().durable).toBe(false);
     expect(told()).toEqual([{ why: 'cleared', kept: false }]);
+    valve.up();
+    void client.connect();
+    await write.committed;
+    // That it has left the outbox need not be stored for that.
+    expect(store.status.get()).toMatchObject({ durable: true, pending: 0 });
+  });
+
+  test('says once that dead letters are not kept any more when its data is deleted', async () => {
+    const { store, valve } = await online(isTab);
+    store.put('a', 1, { fence: { key: 'nobody/holds', token: 1 } });
+    await expect.poll(() => store.outbox.deadLetters().length).toBe(1);
+    await store.settled();
+    await store.put('b', 1).durable;
+    await store.settled();
+    valve.down();
+    await deleted();
+    await expect.poll(told).toEqual([{ why: 'cleared', kept: false }]);
+    await deleted();
+    await store.put('c', 1).durable;
+    expect(told()).toEqual([{ why: 'cleared', kept: false }]);
+    expect(store.outbox.deadLetters()).toHaveLength(1);
+  });
+
+  test('goes on keeping what is written where its data was deleted, but a frozen tab held that up for long', async () => {
+    const { client, store, valve } = await offline(isTab);
+    const write = store.put('a', 1);
+    await write.durable;
+    const frozen = await frozenTab();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const deletion = deleted();
+    const early = store.put('b', 2);
+    await expect.poll(() => vi.getTimerCount()).toBeGreaterThan(0);
+    const refused = expect(early.durable).rejects.toMatchObject({ code: 'outbox_failed' });
+    await expect
+      .poll(async () => {
+        await vi.advanceTimersByTimeAsync(1000);
+        return store.status.get().durable;
+      })
+      .toBe(false);
+    await refused;
+    vi.useRealTimers();
+    frozen.close();
+    await deletion;
+    const isKept = (): Promise<boolean> =>
+      store.put('c', 3).durable.then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(isKept).toBe(true);
+    expect(told()).toEqual([
+      { why: 'stuck', kept: false },
+      { why: 'cleared', kept: false },
+    ]);
+    expect(store.status.get()).toMatchObject({ durable: false });
     valve.up();
     void client.connect();
     await write.committed;

@@ -158,7 +158,7 @@ export class TabCache {
       if (!(await this.#commitBeside(store, change))) await this.#commitBeside(store, change);
       return;
     }
-    const requests = change.requests.flatMap((each) => this.#mine(each));
+    let requests = change.requests.flatMap((each) => this.#mine(each));
     const reign = this.#reign;
     const whole = this.#whole(store, { ...change, requests });
     await this.#ports.peers.isSeen;
@@ -170,6 +170,8 @@ export class TabCache {
         this.follow();
         this.#ports.fenced();
       }
+      // What was found the other one may have ended: it is not put back.
+      requests = requests.filter(([opId, request]) => !request || !this.#inherited.has(opId));
     }
     if (requests.length > 0) await sharing.keep(store, requests);
   }

@@ -1,63 +1,14 @@
-import type { ClientEnv, ClientOptions, Link, Store } from '@holdfast/client';
+import type { ClientEnv, Link } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { joinPresence } from '@holdfast/client/presence';
-import { tabs, type TabsPlatform } from '@holdfast/client/tabs';
 import { presenceLimits } from '@holdfast/protocol/presence';
 import { expect, test } from 'vitest';
 import { Clock } from '../../../react/test/clock.ts';
-import { platformTabs } from '../../src/tabs/platform.ts';
 import { Valve } from '../valve.ts';
 import { openWorld } from '../world.ts';
 import { bell, looks } from './bell.ts';
-import { opened, Profile, type Tab } from './profile.ts';
-
-/** A tab that a browser may freeze: its messages still come, as in Chromium. `asked` says how often it asked for a lock. */
-type Freezable = Tab & {
-  freeze(isFrozen: boolean): void;
-  asked(): number;
-  /** How many look whether it is frozen. */
-  watched(): number;
-};
-
-function freezable(
-  profile: Profile,
-  options: Partial<ClientOptions> = {},
-  scope: readonly string[] = ['**'],
-): Freezable {
-  const real = platformTabs();
-  if (real === null) throw new Error('there are no locks here');
-  const told = new Set<(isFrozen: boolean) => void>();
-  let asked = 0;
-  const platform: TabsPlatform = {
-    ...real,
-    lock: (...of) => {
-      asked += 1;
-      return real.lock(...of);
-    },
-    watchFreezing: (hear) => {
-      told.add(hear);
-      return () => told.delete(hear);
-    },
-  };
-  const tab = profile.sit({ tabs: tabs({ name: profile.name, platform }), ...options }, { scope });
-  const freeze = (isFrozen: boolean): void => told.forEach((hear) => hear(isFrozen));
-  return { ...tab, freeze, asked: () => asked, watched: () => told.size };
-}
-
-async function ready(tab: Freezable): Promise<Freezable> {
-  await tab.store.ready;
-  return tab;
-}
-
-/** It thaws where what was refused would be committed, and sends nothing but what it writes from then on. */
-async function thawsEmpty({ store, freeze }: Freezable, writer: Store): Promise<void> {
-  await writer.delete('taken').committed;
-  freeze(false);
-  await store.put('own', 1).committed;
-  await expect.poll(() => writer.get('own')).toBe(1);
-  expect(writer.get('taken')).toBe(undefined);
-  expect(store.status.get().pending).toBe(0);
-}
+import { freezable, ready, thawsEmpty } from './freezable.ts';
+import { opened, Profile } from './profile.ts';
 
 test('G71 a leading tab that is about to be frozen leaves the lead at once, and follows when it thaws', async () => {
   await using world = await openWorld();

@@ -9,7 +9,9 @@ it(
   'S112 S54 S80 a server killed a hundred times under eight writers loses nothing acknowledged, commits nothing twice, and every replica converges',
   { timeout: 900_000 },
   async () => {
-    const report = await runKills({ kills, seed });
+    let told = 0;
+    const report = await runKills({ kills, seed, progress: (done) => (told = done) });
+    expect(told).toBe(kills);
     expect(report.problems.slice(0, 20)).toEqual([]);
     const minimum = {
       ops: 50 * kills,

@@ -9,7 +9,9 @@ it(
   'S9 S31 twenty thousand malformed, oversized, mistyped and misplaced frames are each answered with a reason of the table, and harm neither the server nor its other clients (P37, P39)',
   { timeout: 480_000 },
   async () => {
-    const report = await runFuzz({ frames, seed });
+    let told = 0;
+    const report = await runFuzz({ frames, seed, progress: (done) => (told = done) });
+    expect(told).toBe(report.frames);
     expect(report.problems.slice(0, 20)).toEqual([]);
     expect(report.frames).toBeGreaterThanOrEqual(frames);
     expect(report.answered).toBeGreaterThan(frames / 3);

@@ -42,6 +42,8 @@ export class Attacker {
   readonly #manner: Manner;
   readonly #codec: Codec;
   readonly #dice: Dice;
+  /** Hears that there are more frames. */
+  readonly #sent: () => void;
   #socket: WebSocket | null = null;
   #expectations = new Expectations();
   #closed: number | null = null;
@@ -51,7 +53,12 @@ export class Attacker {
   #refs = 0;
   #changed: () => void = () => undefined;
 
-  constructor(name: string, port: number, { manner, dice }: { manner: Manner; dice: Dice }) {
+  constructor(
+    name: string,
+    port: number,
+    { manner, dice, sent }: { manner: Manner; dice: Dice; sent: () => void },
+  ) {
+    this.#sent = sent;
     this.name = name;
     this.#port = port;
     this.#manner = manner;
@@ -64,6 +71,7 @@ export class Attacker {
     while (this.frames < frames && this.problems.length < 20) {
       if (this.#socket === null) await this.#open();
       await this.#batch();
+      this.#sent();
     }
     this.#hangUp();
   }

@@ -17,7 +17,12 @@ import { Attacker, type Manner } from './attacker.ts';
 import { knockAround } from './knocks.ts';
 
 /** How much bad input. */
-export type FuzzPlan = { readonly frames: number; readonly seed: number };
+export type FuzzPlan = {
+  readonly frames: number;
+  readonly seed: number;
+  /** Hears how many are sent. */
+  readonly progress?: (done: number) => void;
+};
 
 /** What became of it. */
 export type FuzzReport = {
@@ -69,8 +74,11 @@ async function attacked(
   });
   await writer.site.store.ready;
   const timer = setInterval(() => writer.write(), 5);
-  const attackers = manners.map(
-    (manner, index) => new Attacker(`f${index}`, port, { manner, dice: dice.fork() }),
+  const sum = (of: (attacker: Attacker) => number): number =>
+    attackers.reduce((total, each) => total + of(each), 0);
+  const sent = (): void => plan.progress?.(sum(({ frames }) => frames));
+  const attackers: readonly Attacker[] = manners.map(
+    (manner, index) => new Attacker(`f${index}`, port, { manner, dice: dice.fork(), sent }),
   );
   const knocks = Math.ceil(plan.frames / 400);
   try {
@@ -108,8 +116,6 @@ async function attacked(
       problems.push({ word: 'calm', text: String(error) });
     }
     problems.push(...judge(histories, truth, { strangers: true }));
-    const sum = (of: (attacker: Attacker) => number): number =>
-      attackers.reduce((total, each) => total + of(each), 0);
     return {
       problems,
       traffic: trafficOf(histories, truth),

@@ -18,6 +18,8 @@ export type KillPlan = {
   readonly seed: number;
   /** Longest life of a server process once it listens. */
   readonly lifeMs?: number;
+  /** Hears how many are done. */
+  readonly progress?: (done: number) => void;
   /** Default: {@link verdictOf}. */
   readonly judge?: Judge;
 };
@@ -80,7 +82,10 @@ class Ordeal {
         setInterval(() => this.#writeSome(), writeEveryMs),
         setInterval(() => this.#dice.pick(this.#readers).bookmark(), bookmarkEveryMs),
       );
-      for (let kill = 0; kill < this.#plan.kills; kill++) await this.#killOnce(kill);
+      for (let kill = 0; kill < this.#plan.kills; kill++) {
+        await this.#killOnce(kill);
+        this.#plan.progress?.(kill + 1);
+      }
       for (const timer of timers) clearInterval(timer);
       await this.#rest();
       return await this.#verdict();

@@ -180,9 +180,11 @@ const idBytesMax = 128;
 
 /** As much of it as an op id may have, in whole characters (stores.md §6.1). */
 function idOf(toSeq: Seq, path: Path): string {
+  const whole = `rollback:${toSeq}:${path}`;
+  if (utf8Length(whole) <= idBytesMax) return whole;
   let id = '';
   let bytes = 0;
-  for (const character of `rollback:${toSeq}:${path}`) {
+  for (const character of whole) {
     bytes += utf8Length(character);
     if (bytes > idBytesMax) break;
     id += character;

@@ -50,6 +50,20 @@ describe('group commit', () => {
     expect(await Promise.all(results)).toEqual([1, 2, 3]);
   });
 
+  it('gives a large job a turn of its own, and a small one that of whoever asks', async () => {
+    const { db, commits } = flaky([]);
+    const seen = (weight: number, key: number): Promise<unknown> => {
+      const turned = new Promise((resolve) => setImmediate(() => resolve('turned')));
+      const committed = commits.enqueue(weight, insert(db, key)).then(() => 'committed');
+      return Promise.race([turned, committed]);
+    };
+    expect(await seen(1, 1)).toBe('committed');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await seen(2000, 2)).toBe('turned');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(keys(db)).toEqual([1, 2]);
+  });
+
   it('undoes a job that fails alone, and lets the others of its transaction commit', async () => {
     const { db, commits } = flaky([]);
     const outcomes = await Promise.allSettled([

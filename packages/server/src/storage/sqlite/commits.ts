@@ -92,9 +92,13 @@ export class Commits {
     if (this.#queue.length > 0) this.#schedule();
   }
 
-  /** The first transaction of a turn follows at once; one more waits for a turn, so that sockets are read in between. */
+  /**
+   * The first transaction of a turn follows at once; one more waits for a turn, so that sockets are read in between. A large
+   * one does so, too: deciding it has taken long already.
+   */
   #schedule(): void {
-    if (this.#busy) setImmediate(() => this.#flush());
+    const isLarge = (this.#queue[0]?.weight ?? 0) > groupWeightMax;
+    if (this.#busy || isLarge) setImmediate(() => this.#flush());
     else process.nextTick(() => this.#flush());
   }
 

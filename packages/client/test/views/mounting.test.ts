@@ -126,12 +126,7 @@ describe('a view', () => {
   });
 
   it('V27 a first join that is refused rejects with the reason, whatever it is, and the root is gone', async () => {
-    for (const reason of [
-      'unknown root',
-      'over_capacity',
-      'some reason of an app',
-      'internal error',
-    ]) {
+    for (const reason of ['unknown root', 'some reason of an app', 'internal error']) {
       const page = open();
       await world.refuse(await world.next('phx_join'), { reason, issues: [] });
       await expect(page.ready).rejects.toMatchObject({ code: reason, details: { issues: [] } });

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type Client, type ClientOptions, RejectedError } from '@holdfast/client';
 import { nextSnapshot, views, waitFor } from '@holdfast/client/views';
-import { app, createServer, holdfast, type Server, stream, view } from '@holdfast/server';
+import {
+  app,
+  createServer,
+  holdfast,
+  type Server,
+  type ServerOptions,
+  stream,
+  view,
+} from '@holdfast/server';
 import { memory } from '@holdfast/server/storage/memory';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -76,8 +84,8 @@ type Here = {
   client(options?: Partial<ClientOptions>): Client<Boards>;
 };
 
-async function here(): Promise<Here> {
-  const server = createServer({ storage: memory(), rates: false, app: boards });
+async function here(more: Partial<ServerOptions> = {}): Promise<Here> {
+  const server = createServer({ storage: memory(), rates: false, app: boards, ...more });
   const { url } = await server.listen();
   await server.stores.create('acme/app');
   const { rawToken: token } = await issue(server);
@@ -128,6 +136,18 @@ it('V23, V27 what is refused rejects with its code and what is known of it', asy
   await expect(long).rejects.toMatchObject({ code: 'invalid_payload' });
   const secret = client().view('Board', { params: { room: 'secret' } });
   await expect(secret.ready).rejects.toMatchObject({ code: 'unauthorized' });
+});
+
+it('views mounted as others are unmounted are all ready, though the connection has no room for both; one too many is refused', async () => {
+  const { client } = await here({ viewLimits: { roots: 3 } });
+  const page = client();
+  const mount = (id: string) => page.view('Board', { params: { room: 'r' }, id });
+  const before = ['a', 'b', 'c'].map(mount);
+  await Promise.all(before.map(({ ready }) => ready));
+  for (const each of before) each.unmount();
+  const others = ['d', 'e', 'f'].map(mount);
+  await Promise.all(others.map(({ ready }) => ready));
+  await expect(mount('g').ready).rejects.toMatchObject({ code: 'over_capacity' });
 });
 
 it('V7, V81 params change in place; who unmounts ends the instance', async () => {

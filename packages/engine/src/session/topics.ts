@@ -223,7 +223,7 @@ export class Topics {
   /** Who opens others instead leaves the former ones a moment later: only a second look tells that there is no room. */
   #mayFindRoom(topic: Topic, { code }: Refusal): boolean {
     const isSecond = topic.isCrowdedOut;
-    topic.isCrowdedOut = code === 'too many channels joined';
+    topic.isCrowdedOut = code === 'too many channels joined' || code === 'over_capacity';
     const leftBy = [...this.#leaves.values()].at(-1) ?? 0;
     return topic.isCrowdedOut && (!isSecond || leftBy > this.#turn.now);
   }

@@ -6,7 +6,7 @@ import { failureText } from './src/simulate.ts';
 const seeds = Number(process.env['PRESENCE_SEEDS'] ?? 3);
 
 it(
-  'S85 everybody on a topic sees those who show something there, what they show last, and nobody who has gone, in tabs and elsewhere, whoever freezes, crashes and is cut off; who comes back in time has never gone',
+  'S85 everybody on a topic sees those who show something there, what they show last, and nobody who has gone, in tabs and elsewhere, whoever freezes, crashes and is cut off; who comes back in time has never gone, and whose right to take part is taken sees nobody until it is given back',
   { timeout: 480_000 },
   async () => {
     const asked = process.env['SEED'];

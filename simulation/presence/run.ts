@@ -13,7 +13,7 @@ import { type Played, Worlds } from '../worlds.ts';
 import { Guest, type GuestDeed, type Shown, storeName } from './guest.ts';
 import { type PresenceMutant, presenceMutants } from './mutants.ts';
 
-type Deed = GuestDeed | 'freeze' | 'reload' | 'crash';
+type Deed = GuestDeed | 'freeze' | 'reload' | 'crash' | 'bar';
 
 const tabNames = ['tab1', 'tab2', 'tab3'] as const;
 const soloNames = ['bob', 'cleo', 'dan'] as const;
@@ -25,6 +25,8 @@ const reloadMs = 200;
 const patienceMs = 60_000;
 /** What is shown is seen by everybody within this time in clear weather. */
 const seenMs = 1500;
+/** Within this time a change of rights has taken effect (stores.md §11.3). */
+const rightsMs = 5000;
 /** After a lost connection somebody is shown for so long (stores.md §10.8.3), and gone a while later. */
 const graceMs = 5000;
 const lateMs = 2500;
@@ -45,6 +47,7 @@ const setting = {
     freeze: 2,
     reload: 2,
     crash: 2,
+    bar: 3,
   }),
   people: tabNames.length + soloNames.length,
   deedsMin: 60,
@@ -59,7 +62,7 @@ export type PresenceFigures = {
 
 type Seated = { readonly guest: Guest; readonly tab: BrowserTab | null };
 
-/** People on a topic, some of them in tabs of one browser, who come, go, freeze, crash and are cut off. */
+/** People on a topic, some of them in tabs of one browser, who come, go, freeze, crash, are cut off, and may not take part for a while. */
 export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   figures: PresenceFigures = { looks: 0, moves: 0, survived: 0 };
   readonly #attach: (world: World) => void;
@@ -67,6 +70,8 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   #dice = new Dice(1);
   #count = 0;
   #isCalm = false;
+  /** Who may not take part for now. */
+  readonly #barred = new Set<string>();
 
   constructor(mutant: PresenceMutant | null = null) {
     const spoiling = new Spoiling(mutant, { lasting, most: 0 });
@@ -84,6 +89,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     this.#dice = new Dice(world.seed);
     this.#count = 0;
     this.#isCalm = false;
+    this.#barred.clear();
     const browser = browserOf(world, () => this.#isCalm);
     const of = { now: () => world.now, next: () => (this.#count += 1) };
     const tabs = tabNames.map((name) => {
@@ -103,6 +109,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     const { guest, tab } = seated;
     const dice = new Dice(roll);
     if (does === 'crash') world.crash(guest.name);
+    else if (does === 'bar') this.#bar(guest, !this.#barred.has(subjectOf(guest.name)));
     else if (guest.device.isAsleep || tab?.isAwake === false) return;
     else if (does === 'freeze') {
       if (tab === null) guest.device.sleep(dice.below(freezeMs));
@@ -115,6 +122,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
 
   protected async check(world: World): Promise<void> {
     this.#isCalm = true;
+    if (this.#dice.chance(0.5)) this.#barred.clear();
     await this.#agree(world, 'when the weather has cleared');
     const moves = movesMin + this.#dice.below(6);
     for (let left = moves; left > 0 && world.problems.length === 0; left--) {
@@ -133,14 +141,30 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   #principalOf(world: World, token: string | null): Principal | null {
     if (!world.site.admits(token)) return null;
     const name = token?.replace(/\.\d+$/, '') ?? '';
+    const subject = subjectOf(name);
     const isBarred = name === 'dan' && this.spoils('somebody is not let on the topic');
-    return { ...insider, subject: name.startsWith('tab') ? user : name, presence: !isBarred };
+    return { ...insider, subject, presence: !isBarred && this.#mayCome(subject) };
+  }
+
+  #mayCome(subject: string): boolean {
+    return !this.#barred.has(subject) || this.spoils('a right is not taken back');
+  }
+
+  #bar(guest: Guest, isBarred: boolean): void {
+    const subject = subjectOf(guest.name);
+    if (isBarred) this.#barred.add(subject);
+    else this.#barred.delete(subject);
+  }
+
+  #isBarred({ name }: Guest): boolean {
+    return this.#barred.has(subjectOf(name));
   }
 
   /** In clear weather one thing happens, and everybody sees it as it is to be seen. */
   async #move(world: World): Promise<void> {
     const { guest, tab } = this.#dice.pick(this.#seated);
-    const move = this.#dice.pick(['show', 'leave', 'cut', 'crash', 'server'] as const);
+    const move = this.#dice.pick(['show', 'leave', 'cut', 'crash', 'server', 'bar'] as const);
+    this.#bar(guest, false);
     guest.come();
     guest.set();
     await this.#agree(world, `${guest.name} shows itself`);
@@ -155,7 +179,8 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
       if (!this.spoils('who leaves tells nobody')) guest.leave();
       await world.sleep(seenMs);
       this.#isGone(world, own, `${guest.name} has left`);
-    } else if (move === 'cut') {
+    } else if (move === 'bar') await this.#waver(world, guest);
+    else if (move === 'cut') {
       await this.#cut(world, guest, own);
     } else if (move === 'crash' && tab === null) {
       world.crash(guest.name);
@@ -167,6 +192,18 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     else if (this.#dice.chance(0.5)) world.site.shut(this.#dice.below(500));
     else world.site.crash(this.#dice.below(500));
     await this.#agree(world, `after ${move} of ${guest.name}`);
+  }
+
+  /** The right to take part comes and goes, and in the end it may be gone. */
+  async #waver(world: World, guest: Guest): Promise<void> {
+    for (let left = this.#dice.below(3); left > 0; left--) {
+      this.#bar(guest, true);
+      await world.sleep(this.#dice.below(1500));
+      this.#bar(guest, false);
+      await world.sleep(this.#dice.below(1500));
+    }
+    this.#bar(guest, this.#dice.chance(0.7));
+    await world.sleep(rightsMs);
   }
 
   /** Who comes back in time has never gone. */
@@ -188,7 +225,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     const isSpoilt = this.spoils('who is cut off is gone at once');
     for (const { guest } of this.#seated) {
       const missed = guest.looksSince(since).find(({ shown }) => !shown.has(own) || isSpoilt);
-      if (!guest.isHere || missed === undefined) continue;
+      if (!guest.isHere || this.#isBarred(guest) || missed === undefined) continue;
       world.problem(
         `grace: ${guest.name} saw ${own} go at ${missed.at.toFixed(0)}, lost at ${since.toFixed(0)}`,
       );
@@ -218,6 +255,10 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   }
 
   #wrongWith(guest: Guest): string | null {
+    if (this.#isBarred(guest)) {
+      const [shown] = guest.shown.keys();
+      return shown === undefined ? null : `hidden: ${shown} is shown to who may see nobody`;
+    }
     const wanted = this.#wanted();
     if (wanted === null || !guest.isJoined) return `settled: somebody is not on the topic`;
     const shown = this.#shownTo(guest);
@@ -236,7 +277,7 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
   #wanted(): Shown | null {
     const wanted = new Map();
     for (const { guest } of this.#seated) {
-      if (guest.state === null) continue;
+      if (guest.state === null || this.#isBarred(guest)) continue;
       const { own } = guest;
       if (own === null || own.startsWith('/')) return null;
       wanted.set(own, guest.state);
@@ -253,6 +294,11 @@ export class PresenceWorlds extends Worlds<Deed, PresenceMutant> {
     if (this.spoils('a state is an older one')) shown.set(first, { n: -1 });
     return shown;
   }
+}
+
+/** Whose a page is. */
+function subjectOf(name: string): string {
+  return name.startsWith('tab') ? user : name;
 }
 
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */

@@ -16,7 +16,7 @@ import { noteAct } from './audit.ts';
 import { onlyFields, readObject } from './body.ts';
 import type { HttpDeps } from './deps.ts';
 import { invalidField, invalidParam, notFound, refused } from './errors.ts';
-import { chargeWrite, identify, needScope, mayHide, readable } from './identify.ts';
+import { chargeWrite, identify, mayHide, needScope, needValid, readable } from './identify.ts';
 import { paramOf, readPattern } from './query.ts';
 import { storeOf } from './store-of.ts';
 import { writeTime } from './time.ts';
@@ -130,7 +130,8 @@ async function replay(c: Context, deps: HttpDeps, acts: Acts): Promise<Response>
     throw invalidField('after_seq', `after_seq is a seq from 0 to ${row.cursor}, where it is now.`);
   }
   return acts.perform(c, { principal, body }, async () => {
-    if (!(await deps.webhooks.replay(row.id, store, after))) throw notFound();
+    const judge = (): Promise<void> => needValid(deps, c, principal);
+    if (!(await deps.webhooks.replay(row.id, store, { after, judge }))) throw notFound();
     const details = { after_seq: after };
     await noteAct(deps, principal, { act: 'webhook.replayed', store, target: row.id, details });
     return c.json({ ok: true, after_seq: after });

@@ -137,9 +137,23 @@ export class Webhooks {
     return answered;
   }
 
-  /** Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. */
-  replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
-    return this.#setting(id, () => this.#replay(id, store, after));
+  /**
+   * Goes back to a seq that it has passed: what came after it is delivered again, in order. False if it is gone. `judge` throws
+   * where nobody asks for it any more, once what comes before has ended.
+   */
+  replay(
+    id: string,
+    store: StoreRow,
+    { after, judge }: { readonly after: Seq; readonly judge: () => Promise<void> },
+  ): Promise<boolean> {
+    return this.#setting(id, async () => {
+      const former = this.#running.get(id);
+      this.#end(id);
+      // What is being sent is noted first; otherwise that would be where it goes on.
+      await former?.courier.ended;
+      await judge();
+      return this.#replay(id, store, after);
+    });
   }
 
   /** Sets from where a webhook goes on; where that cannot be noted, it goes on from where it was. */
@@ -155,10 +169,6 @@ export class Webhooks {
   }
 
   async #replay(id: string, store: StoreRow, after: Seq): Promise<boolean> {
-    const former = this.#running.get(id);
-    this.#end(id);
-    // What is being sent is noted first; otherwise that would be where it goes on.
-    await former?.courier.ended;
     const { webhooks } = this.#room.storage;
     const row = await webhooks.get(id);
     const standing = { cursor: after, inactiveReason: null, failures: 0, retryAt: null };

@@ -1,5 +1,6 @@
+import type { Principal } from '@holdfast/server';
 import { expect, test } from 'vitest';
-
+import { everything } from '../conversation/world.ts';
 import { principals } from '../conversation/principals.ts';
 import { receiver } from './receiver.ts';
 import { Site } from './site.ts';
@@ -94,6 +95,41 @@ test('S108 of two replays at once the later one holds, and both wait for the del
   await there.heard(6);
   expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3, 1, 2, 3]);
 });
+
+test.each([
+  ['is revoked', null, 401],
+  ['comes to grant something else', { claims: { role: 'lead' } }, 503],
+] as const)(
+  'S101 S108 a replay that waits for the delivery under way when its token %s is not done',
+  async (_what, then, status) => {
+    let grants: Partial<Principal> | null = {};
+    const site = await Site.open({
+      authenticate: async () => (grants === null ? null : { ...everything, ...grants }),
+    });
+    const there = await receiver();
+    const { id } = await site.hook(there.url);
+    await site.put(['a', 1], ['b', 2]);
+    await there.heard(2);
+    await expect.poll(() => site.look(id)).toMatchObject({ last_delivered_seq: 2 });
+    there.react('silence');
+    await site.put(['c', 3]);
+    await there.heard(3);
+    const replay = site.ask('POST', `webhooks/${id}/replay`, { after_seq: 0 });
+    for (let i = 0; i < 10; i++) {
+      // oxlint-disable-next-line no-await-in-loop -- so that it has come
+      await site.look(id);
+    }
+    grants = then;
+    await site.clock.pass(5000);
+    expect((await replay).status).toBe(status);
+    grants = {};
+    expect(await site.look(id)).toMatchObject({ active: true, last_delivered_seq: 2 });
+    there.react(200);
+    await site.clock.pass(60_000);
+    await there.heard(4);
+    expect(there.bodies().map(({ store_seq: seq }) => seq)).toEqual([1, 2, 3, 3]);
+  },
+);
 
 test('a replay from a seq that is not passed, from none, or without audit:read is refused', async () => {
   const narrow = { scopes: new Set(['webhooks:read', 'webhooks:write'] as const) };

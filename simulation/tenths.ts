@@ -7,6 +7,6 @@ export function tenths(all: number, what: string): (done: number) => void {
     if (tenth <= told) return;
     told = tenth;
     const seconds = Math.round((performance.now() - began) / 1000);
-    process.stderr.write(`${done} of ${all} ${what}, after ${seconds} s\n`);
+    process.stderr.write(`${Math.min(done, all)} of ${all} ${what}, after ${seconds} s\n`);
   };
 }

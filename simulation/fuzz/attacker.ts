@@ -26,7 +26,8 @@ export type Manner = {
 
 const topic = `store:${storeName}`;
 const batchFrames = 60;
-const patienceMs = 20_000;
+/** A server without rates lets rollbacks wait for each other, and late in a long run each looks through 100,000 ops. */
+const patienceMs = 120_000;
 /** What may end a socket that was sent rubbish: undecodable frames, a broken message, a message or a pile too large. */
 const deserved: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009, 1013]);
 
@@ -38,6 +39,8 @@ export class Attacker {
   answered = 0;
   accepted = 0;
   ended = 0;
+  /** The longest that anything waited for its answer, in milliseconds. */
+  slowest = 0;
   readonly #port: number;
   readonly #manner: Manner;
   readonly #codec: Codec;
@@ -208,6 +211,7 @@ export class Attacker {
   /** Waits for something; false where the socket closed, or patience ended, before. */
   async #until(isTrue: () => boolean): Promise<boolean> {
     const ended = new AbortController();
+    const since = performance.now();
     const late = pause(patienceMs, 'late', { signal: ended.signal }).catch(() => 'ended');
     while (!isTrue() && this.#closed === null) {
       const change = new Promise<string>((resolve) => (this.#changed = () => resolve('changed')));
@@ -218,6 +222,7 @@ export class Attacker {
       return false;
     }
     ended.abort();
+    this.slowest = Math.max(this.slowest, Math.round(performance.now() - since));
     return this.#closed === null;
   }
 

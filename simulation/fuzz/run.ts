@@ -34,6 +34,8 @@ export type FuzzReport = {
   readonly accepted: number;
   /** Sockets that the server ended, for a reason. */
   readonly ended: number;
+  /** The longest that anything waited for its answer, in milliseconds. */
+  readonly slowest: number;
   /** Upgrade requests and handshakes that make no sense. */
   readonly knocks: number;
   /** Bytes of memory that the server grew by, between a tenth of the way and the end. */
@@ -123,6 +125,7 @@ async function attacked(
       answered: sum(({ answered }) => answered),
       accepted: sum(({ accepted }) => accepted),
       ended: sum(({ ended }) => ended),
+      slowest: Math.max(...attackers.map(({ slowest }) => slowest)),
       knocks,
       growth,
     };

@@ -97,9 +97,9 @@ test('a client that is closed before it has told of what a former life left tell
   await expect.poll(() => told.length).toBeGreaterThan(0);
   await first.close();
   const failed: unknown[] = [];
-  const fail = (error: unknown): unknown => failed.push(error);
-  process.on('unhandledRejection', fail);
-  onTestFinished(() => void process.off('unhandledRejection', fail));
+  const fault = (error: unknown): unknown => failed.push(error);
+  process.on('unhandledRejection', fault);
+  onTestFinished(() => void process.off('unhandledRejection', fault));
   const before = told.length;
   const client = page();
   await client.record(Post, { id: '1' }).ready();
@@ -226,4 +226,36 @@ test('what has met something that this version of a page cannot read waits for o
     .toMatchObject([{ kind: 'precondition', mine: { text: 'mine' }, theirs: { text: 'theirs' } }]);
   await told[0]?.resolve('mine')?.committed;
   await expect.poll(() => theirs.get()).toEqual({ text: 'mine' });
+});
+
+test('what has met an object that does not pass the schema of this page is not told to be deleted, and waits until it does', async () => {
+  const Strict = record({
+    name: 'post',
+    store: 'acme/app',
+    path: 'posts/:id',
+    version: '1.0',
+    schema: z.object({ title: z.string(), likes: z.number().optional() }),
+    conflict: 'detect',
+  });
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a', likes: 'many' }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.put('posts/1/title', 'theirs').committed;
+  const cache = keptIn(new MapRows(disk));
+  const client = world.client({ cache, records: records([Strict], { onConflict }) });
+  const post = client.record(Strict, { id: '1' });
+  post.retain();
+  await expect.poll(() => letters(client).length).toBe(1);
+  await expect.poll(() => post.state.get().status).toBe('stale');
+  await others.put('posts/1/likes', 6).committed;
+  await expect.poll(() => told.length).toBe(1);
+  expect(told).toMatchObject([
+    {
+      kind: 'precondition',
+      mine: { title: 'mine', likes: 6 },
+      theirs: { title: 'theirs', likes: 6 },
+    },
+  ]);
+  await told[0]?.resolve('mine')?.committed;
+  await expect.poll(() => others.get('posts/1')).toEqual({ title: 'mine', likes: 6 });
 });

@@ -100,7 +100,8 @@ export class KeptClashes {
     try {
       // What is of another major has met nobody.
       if (of.kind !== 'schema') await entry.ready();
-      this.#tell(letter, of, entry);
+      if (of.kind !== 'schema' && isUnread(entry)) this.#onceRead(letter, entry);
+      else this.#tell(letter, of, entry);
     } catch {
       // It may not be read now: it stays a letter, and is looked at again with the next.
       this.#told.delete(letter.opId);
@@ -109,10 +110,19 @@ export class KeptClashes {
     }
   }
 
+  /** What stands there this page cannot read, for now or for good: that it is gone would not be true. */
+  #onceRead({ opId }: DeadLetter, entry: RecordEntry): void {
+    const stop = entry.state.subscribe(() => {
+      if (isUnread(entry)) return;
+      stop();
+      this.#told.delete(opId);
+      // Of what is let go of unread, whoever opens it next has it looked at.
+      if (entry.state.get().status !== 'closed') this.#look(entry.ref.store);
+    });
+  }
+
   #tell({ opId, refusal }: DeadLetter, { kind, ref, request }: Of, entry: RecordEntry): void {
     const theirs = entry.server.value;
-    // What stands there only another version of this page can read, and tell of.
-    if (kind !== 'schema' && entry.state.get().status === 'skew') return;
     const write = kind === 'schema' ? skewedOf(request, ref) : writeOf(request, ref);
     // Who held the lease is gone: made once more without it, it could be made beside another's.
     if (write === null || isFenced(request)) return;
@@ -149,6 +159,11 @@ type Of = {
 };
 
 type Kept = { readonly set: unknown } | { readonly patch: RecordValue } | { readonly remove: true };
+
+/** Whether what stands there only another version of this page can read, or none: it does not pass the schema. */
+function isUnread({ state }: RecordEntry): boolean {
+  return ['skew', 'stale'].includes(state.get().status);
+}
 
 function isFenced(request: Request): boolean {
   return request.op === 'transact' && request.preconditions.some(({ kind }) => kind === 'fence');

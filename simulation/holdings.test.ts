@@ -24,12 +24,29 @@ it(
   },
 );
 
+it.each(['memory', 'sqlite'] as const)(
+  'S101 while the clock of servers is set by an hour, a day and a year no content goes before its day is over (%s)',
+  { timeout: 480_000 },
+  async (storage) => {
+    const asked = process.env['SEED'];
+    const count = asked === undefined ? Math.ceil(seeds / 2) : 1;
+    const some = { from: Number(asked ?? 1), count };
+    const { failure, figures } = await runHoldings(some, { storage, leaps: true });
+    expect(failure === null ? null : failureText(failure)).toBeNull();
+    if (asked === undefined) expect(figures.stored).toBeGreaterThan(10 * count);
+  },
+);
+
 it.each(
   (Object.keys(holdingMutants) as HoldingMutant[]).map(
     (mutant) => [mutant, holdingMutants[mutant]] as const,
   ),
-)('its checkers notice that %s', { timeout: 240_000 }, async (mutant, { word, seed }) => {
-  const some = { from: seed, count: spoiledMax, shrinks: false };
-  const { failure } = await runHoldings(some, { mutant });
-  expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
-});
+)(
+  'its checkers notice that %s',
+  { timeout: 240_000 },
+  async (mutant, { word, seed, ...spoilt }) => {
+    const some = { from: seed, count: spoiledMax, shrinks: false };
+    const { failure } = await runHoldings(some, { mutant, leaps: 'leaps' in spoilt });
+    expect(failure?.problems.join('\n')).toContain(` ms: ${word}: `);
+  },
+);

@@ -143,20 +143,21 @@ if (values.help) {
 const kind = kinds.find((name) => values[name]) ?? 'machines';
 console.log(`${count} seeds of ${kind} from ${from}`);
 
+const ground = { storage: values.sqlite ? 'sqlite' : 'memory', leaps: values.leaps } as const;
+
 type Run = () => Promise<{ readonly failure: Failure | null }>;
 
 const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   hosts: () =>
     runHosts(seeds, {
-      storage: values.sqlite ? 'sqlite' : 'memory',
+      ...ground,
       looksBack: values.past,
       deflates: values.deflate,
       isNarrow: values.narrow,
-      leaps: values.leaps,
     }),
   parts: () => runParts(seeds),
   files: () => runFiles(seeds),
-  holdings: () => runHoldings(seeds),
+  holdings: () => runHoldings(seeds, ground),
   views: () => runViews(seeds),
   collections: () => runCollections(seeds, { isOpen: values.open }),
   browsers: () => runBrowsers(seeds),
@@ -172,11 +173,7 @@ const run: { readonly [Kind in Exclude<typeof kind, 'machines'>]: Run } = {
   accounts: () => runAccounts(seeds, { inTabs: values.tabs }),
   takeovers: () => runTakeovers(seeds),
   rights: () => runRights(seeds),
-  operators: () =>
-    runOperators(seeds, {
-      storage: values.sqlite ? 'sqlite' : 'memory',
-      leaps: values.leaps,
-    }),
+  operators: () => runOperators(seeds, ground),
   locks: () => runLocks(seeds),
   twins: () => runTwins(seeds),
   authorities: () => runAuthorities(seeds),

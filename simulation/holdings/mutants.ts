@@ -10,6 +10,7 @@ export const holdingMutants = {
   'the rules are learned of late': { word: 'barred', seed: 7 },
   'a reader is given other bytes': { word: 'whole', seed: 1 },
   'an upload is said to be stored elsewhere': { word: 'stored', seed: 1 },
+  'what nobody names goes when a clock is set': { word: 'grace', seed: 1, leaps: true },
 } as const;
 
 /** One of {@link holdingMutants}. */

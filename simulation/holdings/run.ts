@@ -6,6 +6,7 @@ import { coversPath, parsed } from '../parts/border.ts';
 import { Spoiling } from '../spoiling.ts';
 import { Dice } from '../src/dice.ts';
 import { badWeather } from '../src/faults.ts';
+import type { GroundKind } from '../src/ground.ts';
 import type { Seeds } from '../src/simulate.ts';
 import type { Logged, World } from '../src/world.ts';
 import { type Step, weighed } from '../steps.ts';
@@ -71,6 +72,15 @@ export type HoldingFigures = {
   readonly collected: number;
 };
 
+/** How a world of holdings is other than most. */
+export type HoldingTerms = {
+  readonly mutant?: HoldingMutant | null;
+  /** What servers keep stores in; default: memory. */
+  readonly storage?: GroundKind;
+  /** Whether the clock of the servers is set by an hour, a day, a year, of which nothing is to become old; default: no. */
+  readonly leaps?: boolean;
+};
+
 /**
  * Two orgs that put, share, take back and forget the same contents, one of them with a guest whose rights come and go, while
  * what nobody names is collected.
@@ -88,7 +98,7 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
   #people: readonly Person[] = [];
   /** Newest first. */
   #rights: readonly Rights[] = [];
-  /** The contents that were there and named by something, and when that was, by the wall clock. */
+  /** The contents that were there and named by something, and when that was: by the wall clock, or by none where that is set. */
   #seen = new Map<BlobHash, number>();
   /** What the log of each store has named, and how long it was then. */
   readonly #known = new Map<
@@ -97,7 +107,9 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
   >();
   #isOver = false;
 
-  constructor(mutant: HoldingMutant | null = null) {
+  readonly #leaps: boolean;
+
+  constructor({ mutant = null, storage = 'memory', leaps = false }: HoldingTerms = {}) {
     const by: By = { world: null, told: () => null };
     const server: Partial<ServerOptions> = {
       authenticate: async ({ token, params }) => {
@@ -107,7 +119,13 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
     };
     const terms = { lasting, most: spoilsMax, chance: 0.5 };
     const hours = mutant === 'nothing is ever collected' ? Infinity : hourMs;
-    super({ ...setting, server, hourMs: hours }, new Spoiling(mutant, terms));
+    const faults = { ...setting.faults, leapServer: leaps ? 24 : 0 };
+    const settles = leaps && mutant !== 'what nobody names goes when a clock is set';
+    super(
+      { ...setting, faults, server, hourMs: hours, settles, storage },
+      new Spoiling(mutant, terms),
+    );
+    this.#leaps = leaps;
     this.#by = by;
     by.told = (name, isSocket) => this.#principalOf(name, isSocket);
   }
@@ -136,13 +154,13 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
       await this.#judge(world, person, namings);
       await this.#compare(world, person, namings);
     }
-    // What is left after two days is what somebody names.
+    // What is left after two days is what somebody names: where clocks are not believed at once there was no such day.
     for (let days = 2; days > 0; days--) {
       world.site.jump(ageMs);
       await world.sleep(2 * hourMs);
     }
     this.#isOver = true;
-    await this.#look(world, { isLast: true });
+    await this.#look(world, { isLast: !this.#leaps });
     this.checkErrors(world, (error) => isRejection(error) || isLoss(error));
     this.#count();
   }
@@ -212,15 +230,15 @@ export class HoldingWorlds extends Worlds<Deed | 'age' | 'rule', HoldingMutant> 
     world: World,
     blobs: { readonly kept: ReadonlyMap<BlobHash, number>; readonly named: Iterable<BlobHash> },
   ): void {
-    const wall = world.site.wall();
+    const now = this.#leaps ? world.now : world.site.wall();
     for (const [hash, at] of this.#seen) {
       if (blobs.kept.has(hash)) continue;
       this.#seen.delete(hash);
       this.figures = { ...this.figures, collected: this.figures.collected + 1 };
-      const afterMs = wall - at;
+      const afterMs = now - at;
       if (afterMs < dayMs) world.problem(`grace: ${hash} went ${afterMs} ms after it was named`);
     }
-    for (const hash of blobs.named) this.#seen.set(hash, wall);
+    for (const hash of blobs.named) this.#seen.set(hash, now);
   }
 
   async #spoil(world: World, { current, retained }: Wanted): Promise<void> {
@@ -317,7 +335,7 @@ function isLoss(error: unknown): boolean {
 /** Plays the worlds of some seeds; stops at the first in which something is wrong. */
 export function runHoldings(
   seeds: Seeds,
-  { mutant = null }: { readonly mutant?: HoldingMutant | null } = {},
+  terms: HoldingTerms = {},
 ): Promise<Played<HoldingFigures>> {
-  return new HoldingWorlds(mutant).play(seeds);
+  return new HoldingWorlds(terms).play(seeds);
 }

@@ -375,6 +375,21 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     seed: 1,
     says: /told: \w+ is answered/,
   },
+  'a write was committed twice, as a server that was started while its clock was ahead had forgotten it':
+    {
+      mended: 'f6344340',
+      file: 'packages/server/src/storage/sqlite/clock.ts',
+      now: 'new SettledClock(now, monotonic, known);',
+      was: 'new SettledClock(now, monotonic);',
+      beside: {
+        file: 'packages/server/src/storage/batch.ts',
+        now: 'answers: 100_000,',
+        was: 'answers: 5,',
+      },
+      worlds: 'leaps',
+      seed: 302,
+      says: /once: .* was committed more than once/,
+    },
   ...ruleBugs,
   ...tabBugs,
   ...viewBugs,

@@ -1,4 +1,4 @@
-// Loaded before anything else, with the name of a bug in OLD_BUG: brings it back.
+// Loaded before anything else, with the name of a bug in OLD_BUG: brings it back, unless BESIDE asks for what is beside it alone.
 import { registerHooks } from 'node:module';
 import { oldBugs } from './bugs.ts';
 
@@ -6,17 +6,26 @@ const name = process.env['OLD_BUG'] ?? '';
 const bug = oldBugs[name];
 if (bug === undefined) throw new TypeError(`There is no switch for "${name}".`);
 
+const { beside } = bug;
+const edits = [
+  ...(process.env['BESIDE'] === undefined ? [bug] : []),
+  ...(beside === undefined ? [] : [beside]),
+];
+
 registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
-    if (!url.endsWith(bug.file)) return loaded;
+    const edit = edits.find(({ file }) => url.endsWith(file));
+    if (edit === undefined) return loaded;
     const { source } = loaded;
     const text =
       typeof source === 'string' ? source : new TextDecoder().decode(source ?? undefined);
-    const [before, after, ...more] = text.split(bug.now);
+    const [before, after, ...more] = text.split(edit.now);
     if (before === undefined || after === undefined || more.length > 0) {
-      throw new Error(`${bug.file} does not say "${bug.now}" once: the switch has lost its place.`);
+      throw new Error(
+        `${edit.file} does not say "${edit.now}" once: the switch has lost its place.`,
+      );
     }
-    return { ...loaded, source: `${before}${bug.was}${after}` };
+    return { ...loaded, source: `${before}${edit.was}${after}` };
   },
 });

@@ -1,11 +1,12 @@
+/** What a file says, and what it said. */
+type Edit = { readonly file: string; readonly now: string; readonly was: string };
+
 /** A mistake that a simulation found once, or would have: its switch brings it back. */
-export type OldBug = {
+export type OldBug = Edit & {
   /** The commit that mended it. */
   readonly mended: string;
-  readonly file: string;
-  /** What the file says since, and what it said. */
-  readonly now: string;
-  readonly was: string;
+  /** What else is otherwise while it is looked for, and breaks nothing by itself, such as a limit that worlds never come to. */
+  readonly beside?: Edit;
   /** The worlds that find it, under a seed; and what they say. */
   readonly worlds:
     | 'machines'
@@ -34,7 +35,8 @@ export type OldBug = {
     | 'browsers'
     | 'rights'
     | 'locks'
-    | 'operators';
+    | 'operators'
+    | 'leaps';
   readonly seed: number;
   readonly says: RegExp;
 };

@@ -17,6 +17,10 @@ const kinds: { readonly [kind: string]: () => Promise<string | null> } = {
     const { runHosts } = await import('../hosts/run.ts');
     return textOf((await runHosts(seeds)).failure);
   },
+  leaps: async () => {
+    const { runHosts } = await import('../hosts/run.ts');
+    return textOf((await runHosts(seeds, { storage: 'sqlite', leaps: true })).failure);
+  },
   past: async () => {
     const { runHosts } = await import('../hosts/run.ts');
     return textOf((await runHosts(seeds, { looksBack: true })).failure);

@@ -291,7 +291,7 @@ export const oldBugs: { readonly [what: string]: OldBug } = {
     if (isObject(payload) && typeof payload['seq'] === 'number') this.#tail.cut(payload['seq']);
     this.shut();`,
     worlds: 'browsers',
-    seed: 95375054,
+    seed: 35,
     says: /shown: ada/,
   },
   'an outbox was sent to a store that was made anew before anybody was asked': {

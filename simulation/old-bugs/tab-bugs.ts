@@ -44,7 +44,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'receipt.isListed = true;',
     was: '',
     worlds: 'rights',
-    seed: 19,
+    seed: 109,
     says: /is nowhere/,
   },
   'what a tab that was gone had given another to send stayed in the cache, though it was committed':
@@ -63,7 +63,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#setReign(Infinity);\n    this.#peers',
     was: 'this.#peers',
     worlds: 'rights',
-    seed: 40,
-    says: /tab3 leaves 1 timers running/,
+    seed: 12,
+    says: /tab1 leaves 1 timers running/,
   },
 };

@@ -135,10 +135,11 @@ export class TabCache {
     const image = await cache.load(store, (...of) => before(holderOf(...of)), watch);
     if (reign !== null && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
-    // What those have left that go just now is left to whoever takes it on.
-    const after = await peers.living();
-    const alive = (session: string): boolean => before(session) || after(session);
-    return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, alive)) };
+    const isLeft = ({ opId, holder }: PendingRequest): boolean => !before(holderOf(opId, holder));
+    // What those have left that go just now is left to whoever takes it on, and so is what others have ended since it was read.
+    const left = image.outbox.some(isLeft) ? await this.orphans(store) : [];
+    const opIds = new Set(left.filter(isLeft).map(({ opId }) => opId));
+    return { ...image, outbox: image.outbox.flatMap((request) => this.#inherit(request, opIds)) };
   }
 
   /** The requests that nobody who lives will send. */
@@ -195,13 +196,10 @@ export class TabCache {
     return { ...change, ...head, replaces: true, entries: rows(image), maps };
   }
 
-  #inherit(
-    request: PendingRequest,
-    alive: (session: string) => boolean,
-  ): readonly PendingRequest[] {
-    const session = holderOf(request.opId, request.holder);
-    if (session === this.#ports.peers.session) return [request];
-    if (alive(session)) return [];
+  #inherit(request: PendingRequest, left: ReadonlySet<OpId>): readonly PendingRequest[] {
+    const { opId, holder } = request;
+    if (holderOf(opId, holder) === this.#ports.peers.session) return [request];
+    if (!left.has(opId)) return [];
     this.inherit(request);
     return [{ ...request, attempts: Math.max(1, request.attempts) }];
   }

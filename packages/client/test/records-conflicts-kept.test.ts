@@ -10,13 +10,16 @@ import { openWorld, type World } from './world.ts';
 
 // Conflicts and the dead letters of the same writes, in this life of a page and in the next (records.md §11.4, §11.5).
 
-const Post = record({
+const place = {
   name: 'post',
   store: 'acme/app',
   path: 'posts/:id',
   version: '1.0',
-  schema: passthrough<{ readonly title: string; readonly likes?: number }>(),
   conflict: 'detect',
+} as const;
+const Post = record({
+  ...place,
+  schema: passthrough<{ readonly title: string; readonly likes?: number }>(),
 });
 const all = collection(Post, { limit: 5 });
 
@@ -193,8 +196,7 @@ test('a conflict of a former life whose dead letter is edited and sent again is 
 });
 
 test('what has met something that this version of a page cannot read waits for one that can', async () => {
-  const place = { name: 'doc', store: 'acme/app', path: 'docs/:id', conflict: 'detect' } as const;
-  const Old = record({ ...place, version: '1.0', schema: z.object({ title: z.string() }) });
+  const Old = record({ ...place, schema: z.object({ title: z.string() }) });
   const New = record({
     ...place,
     version: '2.0',
@@ -230,12 +232,8 @@ test('what has met something that this version of a page cannot read waits for o
 
 test('what has met an object that does not pass the schema of this page is not told to be deleted, and waits until it does', async () => {
   const Strict = record({
-    name: 'post',
-    store: 'acme/app',
-    path: 'posts/:id',
-    version: '1.0',
+    ...place,
     schema: z.object({ title: z.string(), likes: z.number().optional() }),
-    conflict: 'detect',
   });
   const others = await world.store();
   await others.put('posts/1', { title: 'a', likes: 'many' }).committed;
@@ -258,4 +256,88 @@ test('what has met an object that does not pass the schema of this page is not t
   ]);
   await told[0]?.resolve('mine')?.committed;
   await expect.poll(() => others.get('posts/1')).toEqual({ title: 'mine', likes: 6 });
+});
+
+test('a conflict that is resolved by what cannot be written throws that, and is there still, with its dead letter', async () => {
+  const Strict = record({ ...place, schema: z.object({ title: z.string() }) });
+  const others = await world.store();
+  await others.put('posts/1', { title: 'a' }).committed;
+  await left((post) => post.patch({ title: 'mine' }));
+  await others.put('posts/1/title', 'theirs').committed;
+  const cache = keptIn(new MapRows(disk));
+  const client = world.client({ cache, records: records([Strict], { onConflict }) });
+  const post = client.record(Strict, { id: '1' });
+  post.retain();
+  await expect.poll(() => told.length).toBe(1);
+  expect(() => told[0]?.resolve({ value: { title: 5 } })).toThrow(
+    expect.objectContaining({ code: 'invalid_value' }),
+  );
+  expect([post.state.get().conflicts, letters(client).length]).toEqual([told, 1]);
+  await told[0]?.resolve({ value: { title: 'both' } })?.committed;
+  expect([post.get(), post.state.get().conflicts, letters(client)]).toEqual([
+    { title: 'both' },
+    [],
+    [],
+  ]);
+});
+
+test('who resolves all that they find whenever the record changes makes each write once', async () => {
+  const { client, post } = await contested();
+  const made: unknown[] = [];
+  post.state.subscribe(() => {
+    for (const each of told) made.push(each.resolve('mine'));
+  });
+  await told[0]?.resolve('mine')?.committed;
+  await client.flush();
+  expect(made.filter((each) => each !== undefined)).toEqual([]);
+  expect([post.get(), post.state.get().conflicts]).toEqual([{ title: 'mine' }, []]);
+});
+
+test('what waited under an older major and is made once more does what it did, and puts nothing in the place of the object', async () => {
+  const mutations = {
+    like: {
+      input: z.object({ by: z.number() }),
+      apply: (post: { likes?: number } | undefined, { by }: { by: number }) =>
+        post && { ...post, likes: (post.likes ?? 0) + by },
+    },
+  };
+  const schema = passthrough<{ readonly title?: string; readonly likes?: number }>();
+  const Old = record({ ...place, schema, mutations });
+  const New = record({
+    ...place,
+    version: '2.0',
+    schema,
+    mutations,
+    migrate: {
+      '1': (old: { readonly title?: string }) => {
+        if (old.title === 'untold') throw new Error('nobody knows');
+        return old;
+      },
+    },
+  });
+  world.server.record(New, { mutations });
+  const others = await world.store();
+  const object = { title: 'a', likes: 5 };
+  await others.put('posts', { 1: object, 2: object, 3: object }).committed;
+  const link = new Valve();
+  link.holdOut();
+  const old = world.client({ link, cache: keptIn(new MapRows(disk)), records: records([Old]) });
+  await old.record(Old, { id: '1' }).increment('likes', 2).durable;
+  await old.record(Old, { id: '2' }).mutate('like', { by: 3 }).durable;
+  await old.record(Old, { id: '3' }).patch({ title: 'untold' }).durable;
+  await old.close();
+  const cache = keptIn(new MapRows(disk));
+  const next = world.client({ cache, records: records([New], { onConflict }) });
+  next.record(New, { id: '1' }).retain();
+  await expect.poll(() => told.map(({ kind }) => kind)).toEqual(['schema', 'schema', 'schema']);
+  expect(told.map(({ mine }) => mine)).toEqual([2, { by: 3 }, { title: 'untold' }]);
+  for (const each of told) await each.resolve('mine')?.committed;
+  await expect
+    .poll(() => others.get('posts'))
+    .toEqual({
+      1: { title: 'a', likes: 7 },
+      2: { title: 'a', likes: 8 },
+      3: { title: 'untold', likes: 5 },
+    });
+  expect(letters(next)).toEqual([]);
 });

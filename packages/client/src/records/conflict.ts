@@ -35,7 +35,7 @@ export class RecordConflictError extends ConflictError implements Clash {
   declare readonly base: unknown;
   declare readonly mine: unknown;
   declare readonly theirs: unknown;
-  /** Ends the conflict; to resolve it again does nothing. */
+  /** Ends the conflict; to resolve it again does nothing. Throws what cannot be written, and ends nothing then. */
   declare readonly resolve: (how: Resolution) => RecordReceipt<unknown> | undefined;
 
   constructor(
@@ -56,15 +56,27 @@ export function meet(
 ): RecordConflictError {
   const { cache, report } = desk.room.settings;
   const settle = keepHere(entry, clash, desk);
-  const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
-    if (!entry.conflicts.includes(conflict)) return undefined;
+  let isMaking = false;
+  const end = (): void => {
     settle();
     entry.conflicts = Object.freeze(entry.conflicts.filter((each) => each !== conflict));
     entry.refresh();
     desk.room.activity.notify();
     // Nobody has to decide about its letter now.
     Promise.resolve(cache?.letters?.drop(clash.ref.store, clash.opId)).catch(report);
-    return resolve(how);
+  };
+  const conflict: RecordConflictError = new RecordConflictError(refusal, clash, (how) => {
+    // Who hears of the write may resolve all that they find.
+    if (isMaking || !entry.conflicts.includes(conflict)) return undefined;
+    isMaking = true;
+    try {
+      const made = resolve(how);
+      // What cannot be made throws: there is something to decide about still.
+      end();
+      return made;
+    } finally {
+      isMaking = false;
+    }
   });
   // What the first of two has met may be heard of later than what the second has.
   const behind = entry.conflicts.findIndex(

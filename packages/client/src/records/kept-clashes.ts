@@ -13,7 +13,7 @@ import type { RecordWrite } from '@holdfast/engine/record';
 import type { DeadLetter, DeadLetters } from '../cache/port.ts';
 import { type Clash, type ConflictDesk, meet } from './conflict.ts';
 import type { RecordEntry } from './delivery.ts';
-import { isNear, writesOf } from './pending.ts';
+import { writesOf } from './pending.ts';
 import type { RecordReceipt, RecordWriteOptions } from './types.ts';
 
 /** What is needed of the client to tell of the conflicts of writes that nobody waits for now. */
@@ -123,13 +123,15 @@ export class KeptClashes {
 
   #tell({ opId, refusal }: DeadLetter, { kind, ref, request }: Of, entry: RecordEntry): void {
     const theirs = entry.server.value;
-    const write = kind === 'schema' ? skewedOf(request, ref) : writeOf(request, ref);
+    const isSkewed = kind === 'schema';
+    const write = writeOf(request, ref) ?? (isSkewed ? runOf(request, ref) : null);
     // Who held the lease is gone: made once more without it, it could be made beside another's.
     if (write === null || isFenced(request)) return;
     const patch = 'patch' in write ? write.patch : null;
-    const isGone = kind !== 'schema' && theirs === undefined;
-    const known = isObject(theirs) ? theirs : {};
-    const mine = patch === null ? Reflect.get(write, 'set') : { ...known, ...patch };
+    const isGone = !isSkewed && theirs === undefined;
+    // What is of another major is no part of what is there.
+    const known = !isSkewed && isObject(theirs) ? theirs : {};
+    const mine = patch === null ? ownOf(write) : { ...known, ...patch };
     const clash = {
       kind: isGone ? 'deleted' : kind,
       opId,
@@ -141,8 +143,7 @@ export class KeptClashes {
     } as const;
     meet(entry, { refusal, clash, desk: this.#desk }, (how) => {
       // Sent again as it was, it may meet something again.
-      this.#told.delete(opId);
-      if (how === 'theirs') return undefined;
+      if (how === 'theirs') return void this.#told.delete(opId);
       // Where nothing is left to make it on top of, mine is all of it.
       const again = isGone && patch !== null ? { set: mine } : write;
       const made = how === 'mine' ? again : { set: how.value };
@@ -158,7 +159,12 @@ type Of = {
   readonly request: Request;
 };
 
-type Kept = { readonly set: unknown } | { readonly patch: RecordValue } | { readonly remove: true };
+type Kept =
+  | { readonly set: unknown }
+  | { readonly patch: RecordValue }
+  | { readonly remove: true }
+  | { readonly mutate: string; readonly input: unknown }
+  | { readonly increment: readonly string[]; readonly by: unknown };
 
 /** Whether what stands there only another version of this page can read, or none: it does not pass the schema. */
 function isUnread({ state }: RecordEntry): boolean {
@@ -169,10 +175,20 @@ function isFenced(request: Request): boolean {
   return request.op === 'transact' && request.preconditions.some(({ kind }) => kind === 'fence');
 }
 
-/** What was written in the form of another major: nobody knows more of it. */
-function skewedOf(request: Request, ref: RecordRef): Kept {
-  const op = writesOf(request).find(({ path }) => isNear(path, ref.path));
-  return { set: op !== undefined && 'value' in op ? decodeStored(op.value) : undefined };
+/** What is known of a write besides the fields that it changes. */
+function ownOf(write: Kept): unknown {
+  if ('set' in write) return write.set;
+  if ('mutate' in write) return write.input;
+  return 'increment' in write ? write.by : undefined;
+}
+
+/** What a request does to what is there, such as by a mutation: made once more it may do that under another major, too. */
+function runOf(request: Request, { path }: RecordRef): Kept | null {
+  const [op, ...others] = writesOf(request);
+  if (op === undefined || others.length > 0) return null;
+  if (op.op === 'mutate') return { mutate: op.name, input: decodeStored(op.value) };
+  if (op.op !== 'increment') return null;
+  return { increment: segmentsOf(op.path).slice(segmentsOf(path).length), by: op.value };
 }
 
 /** The write that a request was made of; null where that cannot be told, as of the input of a mutation. */

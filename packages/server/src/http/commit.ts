@@ -13,8 +13,8 @@ import { type Look, type Principal, rightsOf } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
 import { Problem, refused } from './errors.ts';
-import { deviceOf, putOff, tellRate, whyShutOut } from './identify.ts';
-import { stillOf } from './open-for.ts';
+import { deviceOf, tellRate } from './identify.ts';
+import { stillOf, type Write, writeFor } from './open-for.ts';
 
 /** What a route wants committed. */
 export type Wanted = {
@@ -32,11 +32,7 @@ export type Wanted = {
 /** The answer, and whether it is that of an earlier request with the same key. */
 export type Outcome = { readonly reply: WriteReply; readonly replayed: boolean };
 
-type Asked = Wanted & {
-  readonly mayStill: () => Promise<boolean>;
-  /** Why it may not. */
-  readonly whyNot: () => Promise<Problem>;
-};
+type Asked = Wanted & { readonly write: Write };
 
 type RequestId = { readonly deviceId: string; readonly opId: string };
 
@@ -65,12 +61,8 @@ export class Committer {
     const key = keyOf(c);
     const { principal } = wanted;
     const deviceId = deviceOf(c, principal);
-    const asked = {
-      ...wanted,
-      mayStill: stillOf(c, { deps: this.#deps, principal }),
-      // By now it may be allowed again.
-      whyNot: async () => (await whyShutOut(this.#deps, c, principal)) ?? putOff(),
-    };
+    const asking = { deps: this.#deps, principal, store };
+    const asked = { ...wanted, write: writeFor(c, asking, stillOf(c, asking)) };
     if (key === null) {
       const reply = await this.#write(store, asked, { deviceId, opId: this.#deps.newId() });
       return { reply: accepted(reply), replayed: false };
@@ -148,8 +140,7 @@ export class Committer {
       fileRule: this.#deps.files.ruleOf(principal, store.row.id),
       forced,
     };
-    const reply = await store.write(submitted, wanted.mayStill);
-    if (isRefusal(reply) && reply.code === 'unauthorized') throw await wanted.whyNot();
+    const reply = await wanted.write(submitted);
     const mayRead = principal.scopes.has('entries:read');
     return mayRead || !isRefusal(reply) ? reply : withoutState(reply);
   }

@@ -25,6 +25,7 @@ import { type Line, type PathStyle, readLines } from './import-lines.ts';
 import { beyondRoom } from './import-room.ts';
 import { tarLines } from './import-tar.ts';
 import { forStreams, lively, whileAllowed } from './lively.ts';
+import { type Write, writeFor } from './open-for.ts';
 import { queryOf } from './query.ts';
 import { storeOf } from './store-of.ts';
 
@@ -69,7 +70,7 @@ export function routeImport(app: Hono, deps: HttpDeps): void {
           isNamed: wanted.importId !== null,
           firstLine: wanted.headerless === null ? 2 : 1,
           needValid: () => needValid(deps, c, principal),
-          mayStill: () => stillValid(deps, c, principal),
+          write: writeFor(c, { deps, principal, store }, () => stillValid(deps, c, principal)),
         });
         const lines = isTar
           ? tarLines(body, { linesIn, files: deps.files, storeId: row.id })
@@ -101,7 +102,7 @@ type IntakeRoom = {
   readonly firstLine: number;
   /** Ends the request where whoever sends the lines may do so no more: an upload may outlive its token (stores.md §11.3). */
   readonly needValid: () => Promise<void>;
-  readonly mayStill: () => Promise<boolean>;
+  readonly write: Write;
 };
 
 /** One upload on its way into a store. */
@@ -285,7 +286,7 @@ class Intake {
     id: { readonly opId: string; readonly fingerprint: number },
     { due }: { readonly due: number },
   ): Promise<WriteReply | Refusal> {
-    const { deps, store, principal, mayStill } = this.#room;
+    const { deps, store, principal, write } = this.#room;
     const request = {
       deviceId: device,
       ...id,
@@ -296,7 +297,7 @@ class Intake {
       caller: callerOf(principal, deps.veilOf?.(principal, store) ?? null),
       ...(principal.pathRules && { grants: grantsOf(principal.pathRules) }),
     };
-    return store.write(request, mayStill);
+    return write(request);
   }
 
   #pause({ details }: Refusal): Promise<void> {

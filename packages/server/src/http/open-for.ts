@@ -1,8 +1,10 @@
+import type { LoneRequest } from '@holdfast/engine/authority';
+import { isRefusal, type Refusal, type WriteReply } from '@holdfast/protocol';
 import type { Context } from 'hono';
 import type { Principal } from '../access/index.ts';
 import type { StoreRow } from '../storage/port.ts';
 import type { HttpDeps, OpenStore } from './deps.ts';
-import { needValid, stillValid } from './identify.ts';
+import { needValid, putOff, stillValid, whyShutOut } from './identify.ts';
 
 /** Who has waited for so long may have been shut out meanwhile (stores.md §11.3). */
 const BELIEVED_MS = 2000;
@@ -33,4 +35,25 @@ export function stillOf(
 ): () => Promise<boolean> {
   const since = deps.clock.now();
   return async () => deps.clock.now() - since <= BELIEVED_MS || stillValid(deps, c, principal);
+}
+
+/** Commits a request of somebody. */
+export type Write = (request: LoneRequest) => Promise<WriteReply | Refusal>;
+
+/**
+ * What commits for somebody; it throws where they are shut out amid that, and says why. What code of the application refuses
+ * as `unauthorized` is an answer like others.
+ */
+export function writeFor(
+  c: Context,
+  { deps, principal, store }: Pick<Asking, 'deps' | 'principal'> & { readonly store: OpenStore },
+  mayStill: () => Promise<boolean>,
+): Write {
+  return async (request) => {
+    let may = true;
+    const reply = await store.write(request, async () => (may = await mayStill()));
+    if (may || !isRefusal(reply)) return reply;
+    // By now it may be allowed again.
+    throw (await whyShutOut(deps, c, principal)) ?? putOff();
+  };
 }

@@ -1,7 +1,7 @@
-import { passthrough, record } from '@holdfast/protocol';
+import { passthrough, record, RejectedError } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { topic, world } from '../conversation/world.ts';
-import { headOf, transact, write } from './site.ts';
+import { headOf, http, transact, write } from './site.ts';
 
 const User = record({
   name: 'user',
@@ -63,3 +63,17 @@ test.for([1, 'yes', {}, undefined])(
     expect((await ask()).status).toBe('ok');
   },
 );
+
+test('what code of the application refuses as unauthorized is refused for good by HTTP: nobody has shut its sender out', async () => {
+  const made = await world();
+  made.server.record(User, {
+    write: () => {
+      throw new RejectedError('unauthorized', { why: 'no seat' });
+    },
+  });
+  const body = { path: 'users/1/a', value: 1 };
+  expect(await http(made, 'POST', 'entries', { body })).toMatchObject({
+    status: 401,
+    json: { error: 'unauthorized', why: 'no seat' },
+  });
+});

@@ -1,19 +1,24 @@
 import type { Link, Store } from '@holdfast/client';
+import { records } from '@holdfast/client/records';
 import { isBadFrame, isObject, jsonCodec, readFrame } from '@holdfast/protocol';
 import type { Device } from '../src/device.ts';
 import type { Dice } from '../src/dice.ts';
 import type { World } from '../src/world.ts';
 import { textOf } from '../text.ts';
+import { Doc, queries, storeName } from './doc.ts';
 
-export const storeName = 'acme/app';
-export const parts = ['a/**', 'a/*/x', 'a/1/**', 'b/**', 'docs/**', 'docs/1/**', 'docs/*/secret'];
+const parts = ['a/**', 'a/*/x', 'a/1/**', 'b/**', 'docs/**', 'docs/1/**', 'docs/*/secret'];
 const openMax = 3;
+
+/** When something was, to the millisecond, depends on who else is there. */
+const times = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 
 type Opened = { readonly part: string; readonly store: Store };
 type Row = readonly unknown[];
+type Query = (typeof queries)[number];
 
 /** What somebody does who reads. */
-export type ReaderDeed = 'open' | 'cut' | 'ask';
+export type ReaderDeed = 'open' | 'list' | 'cut' | 'ask';
 
 /** Somebody who holds parts of a store, and asks over HTTP; all that it was told is written down. */
 export class Reader {
@@ -25,16 +30,19 @@ export class Reader {
   /** What was asked over HTTP, and what came of it. */
   readonly answers: string[] = [];
   #open: readonly Opened[] = [];
+  readonly #lists = new Map<Query, () => void>();
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, { scope }: { readonly scope: readonly string[] }) {
     const wrap = (link: Link): Link => this.#overheard(link);
-    this.device = world.device(name, { durable: false, scope: ['a/**', 'docs/**'], wrap });
+    const more = { records: records([Doc]), wrap };
+    this.device = world.device(name, { durable: false, scope, ...more });
     void this.device.store(storeName);
   }
 
   act(does: ReaderDeed, dice: Dice): void {
     if (does === 'cut') this.device.cut();
-    else if (does === 'ask') void this.#ask(dice.pick(parts));
+    else if (does === 'list') this.#list(dice.pick(queries));
+    else if (does === 'ask') void this.#ask(questionOf(dice));
     else this.#turn(dice);
   }
 
@@ -51,21 +59,36 @@ export class Reader {
     this.#open = [...this.#open, { part, store }];
   }
 
-  /** All that is shown of each part that it has open. */
+  /** Keeps a list of records, or lets go of it. */
+  #list(query: Query): void {
+    const end = this.#lists.get(query);
+    if (end === undefined) this.#lists.set(query, this.device.client.collection(query).retain());
+    else {
+      end();
+      this.#lists.delete(query);
+    }
+  }
+
+  /** All that is shown of each part that it has open, and of each list. */
   get shown(): readonly string[] {
-    return this.#open.flatMap(({ part, store }) =>
+    const leaves = this.#open.flatMap(({ part, store }) =>
       store
         .entries(part, { limit: 1000 })
         .items.map(({ path, value }) => `${part}: ${path} ${textOf(value)}`),
     );
+    const lists = [...this.#lists.keys()].map((query) => {
+      const rows = this.device.client.collection(query).get();
+      return `list ${queries.indexOf(query)}: ${textOf(rows)}`;
+    });
+    return [...leaves, ...lists];
   }
 
-  async #ask(pattern: string): Promise<void> {
-    const url = `http://simulated.example/api/stores/${storeName}/entries?pattern=${encodeURIComponent(pattern)}`;
+  async #ask(question: string): Promise<void> {
+    const url = `http://simulated.example/api/stores/${storeName}${question}`;
     const headers = { authorization: `Bearer ${this.device.token}` };
     const answer = await this.device.fetch(url, { headers });
     const text = await answer.text();
-    this.answers.push(`${pattern} ${answer.status} ${text}`);
+    this.answers.push(`${question} ${answer.status} ${text.replace(times, 'then')}`);
   }
 
   #hear(rows: readonly Row[]): void {
@@ -86,6 +109,24 @@ export class Reader {
         }),
     };
   }
+}
+
+/** What is asked by HTTP: what is there, in what form whatever, and what happened. */
+function questionOf(dice: Dice): string {
+  const part = dice.pick(parts);
+  const pattern = encodeURIComponent(part);
+  const path = encodeURIComponent(part.replace(/\/\*.*$/, ''));
+  return dice.pick([
+    `/entries?pattern=${pattern}`,
+    `/entries?pattern=${pattern}&limit=2`,
+    `/entry?path=${path}`,
+    `/log?path=${pattern}&limit=200`,
+    `/diff?from_seq=${dice.below(20)}`,
+    `/entry?path=${path}&at_seq=${1 + dice.below(60)}`,
+    `/explain?path=${path}&op=set`,
+    '/export',
+    '',
+  ]);
 }
 
 /** The rows of a message: its ops, and its leaves. */

@@ -1,6 +1,4 @@
-import { record } from '@holdfast/protocol';
 import { type Principal, scopes } from '@holdfast/server';
-import { z } from 'zod';
 import { Spoiling } from '../spoiling.ts';
 import { Dice } from '../src/dice.ts';
 import { type Failure, playSeed, type Seeds, type Simulation } from '../src/simulate.ts';
@@ -9,7 +7,8 @@ import type { World } from '../src/world.ts';
 import { type Step, stepsOf, weighed } from '../steps.ts';
 import type { Played } from '../worlds.ts';
 import type { TwinMutant } from './mutants.ts';
-import { Reader, type ReaderDeed, storeName } from './reader.ts';
+import { Doc, storeName } from './doc.ts';
+import { Reader, type ReaderDeed } from './reader.ts';
 
 type Deed = ReaderDeed | 'write';
 
@@ -18,9 +17,9 @@ type Name = (typeof names)[number];
 /** One after the other: what one brings about is over before the next, and no timer of a client rings just then. */
 const stepMs = 1037;
 const stepsMin = 40;
-const deeds = weighed<Deed>({ write: 10, open: 5, ask: 3, cut: 0 });
+const deeds = weighed<Deed>({ write: 10, open: 5, list: 3, ask: 3, cut: 0 });
 /** Those of every other seed. */
-const deedsAndCuts = weighed<Deed>({ write: 10, open: 5, ask: 3, cut: 2 });
+const deedsAndCuts = weighed<Deed>({ write: 10, open: 5, list: 3, ask: 3, cut: 2 });
 const ids = ['1', '2', '3'] as const;
 const ruleSets: readonly (readonly string[] | null)[] = [
   null,
@@ -30,24 +29,8 @@ const ruleSets: readonly (readonly string[] | null)[] = [
   ['**'],
 ];
 
-const Doc = record({
-  name: 'doc',
-  store: storeName,
-  path: 'docs/:id',
-  version: '1.0',
-  schema: z.object({
-    title: z.string(),
-    secret: z.string(),
-    open: z.boolean(),
-    owner: z.string(),
-  }),
-  visibility: {
-    title: () => true,
-    open: () => true,
-    owner: () => true,
-    secret: ({ principal, value }) => value.open || principal.subject === value.owner,
-  },
-});
+/** What they hold all the time: of what they do not, the server looks for the objects of a list. */
+const scopesHeld: readonly (readonly string[])[] = [['a/**', 'docs/**'], ['a/**']];
 
 /** How much went on in worlds of twins. */
 export type TwinFigures = { readonly told: number; readonly answers: number };
@@ -191,6 +174,7 @@ function simulationOf(
 ): Simulation<Step<Deed>> {
   const dice = new Dice(seed);
   const rights = names.map((name) => [name, dice.pick(ruleSets)] as const);
+  const scope = dice.pick(scopesHeld);
   return {
     stores: [storeName],
     prepare: (server) => void server.record(Doc),
@@ -211,7 +195,7 @@ function simulationOf(
     },
     program: async (world) => {
       void world.device('owner', { durable: false }).store(storeName);
-      for (const name of who) readers.set(name, new Reader(world, name));
+      for (const name of who) readers.set(name, new Reader(world, name, { scope }));
       await world.sleep((script.at(-1)?.at ?? 0) + 2 * stepMs);
     },
   };

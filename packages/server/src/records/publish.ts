@@ -108,11 +108,10 @@ class Publishing {
       store.release();
       return;
     }
-    // What is committed while the log is read comes after it.
-    let early: (readonly LoggedOp[])[] | null = [];
     const unfollow = store.follow((ops) => {
-      if (early === null) this.#take(ops);
-      else early.push(ops);
+      const [first] = ops;
+      // What is committed while the log is read is read there, too.
+      if (first !== undefined && first.seq <= (this.#place?.seq ?? 0) + 1) this.#take(ops);
     });
     const release = (): void => {
       unfollow();
@@ -128,12 +127,9 @@ class Publishing {
     try {
       await this.#catchUp(store, isHere);
     } catch (error) {
+      // Lost again, it is opened anew, and goes on from the last that was read.
       if (isHere()) throw error;
     }
-    // Lost again, it is opened anew, and goes on from the last that was read.
-    if (!isHere()) return;
-    for (const ops of early) this.#take(ops);
-    early = null;
   }
 
   async #catchUp(store: Store, isHere: () => boolean): Promise<void> {
@@ -142,9 +138,10 @@ class Publishing {
       this.#place = this.#placeAt(store);
       return;
     }
-    const { seq: head } = store.view();
-    while (isHere() && this.#place.seq < head) {
+    for (;;) {
       const { seq } = this.#place;
+      const { seq: head } = store.view();
+      if (!isHere() || seq >= head) return;
       // oxlint-disable-next-line no-await-in-loop -- one part of the log after the other
       const ops = await store.read(seq, head);
       if (!isHere()) return;
@@ -154,7 +151,7 @@ class Publishing {
         this.#tell(new RejectedError('beyond_retention', { from_seq: seq }));
       }
       // oxlint-disable-next-line no-await-in-loop -- others want their turn
-      if (this.#place.seq < head) await turn();
+      await turn();
     }
   }
 

@@ -345,19 +345,25 @@ test('a store that is lost again while its log is read is published without a ga
   expect(published).toMatchObject([1, 2, 3, 4, 5, 6].map((n) => ({ value: { n } })));
 });
 
-test('given a record of which more was missed than is read from the log at once, when it is published, then others have their turns amid that', async () => {
-  const { storage, clock, published } = await behind();
+test('given a record of which more was missed than is read from the log at once, when it is published, then others have their turns amid that, and amid what is committed meanwhile', async () => {
+  const { storage, clock, published, write } = await behind();
   const read = storage.read.bind(storage);
-  storage.read = async (...asked) => (await read(...asked)).slice(0, 1);
+  const numbers = Array.from({ length: 1104 }, (_, at) => at + 1);
+  let meanwhile: Promise<unknown> | null = null;
+  storage.read = async (...asked) => {
+    await (meanwhile ??= Promise.all(numbers.slice(4).map(write)));
+    return (await read(...asked)).slice(0, 1);
+  };
   const seen = new Set<number>();
   const look = (): void => {
     seen.add(published.length);
-    if (published.length < 4) setImmediate(look);
+    if (published.length < 1104) setImmediate(look);
   };
   look();
   await clock.advance(1000);
-  await expect.poll(() => published).toHaveLength(4);
-  expect(seen).toEqual(new Set([1, 2, 3, 4]));
+  await expect.poll(() => published.length).toBe(1104);
+  expect(seen).toEqual(new Set([1, 2, 3, 4, 1004, 1104]));
+  expect(published).toMatchObject(numbers.map((n) => ({ value: { n } })));
 });
 
 test('what the log does not have any more is not published, which is told', async () => {

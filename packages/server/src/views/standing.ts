@@ -1,8 +1,10 @@
 import type { Clock } from '../host/clock.ts';
 import { verdictInTime } from '../storage/in-time.ts';
 
-/** So often it is asked about who has gone… */
+/** So often it is asked about who has gone, however long an answer takes… */
 const EVERY_MS = 3000;
+/** …or again, where none came… */
+const AGAIN_MS = 1000;
 /** …and so long an answer counts (stores.md §11.3). */
 const VALID_MS = 5000;
 
@@ -55,9 +57,11 @@ export class Standing {
     const verdict = await verdictInTime(this.#clock, this.#person.mayStill);
     this.#isAsking = false;
     if (this.#person.isThere()) return;
-    this.#knownAt = verdict === true ? askedAt : -Infinity;
+    if (verdict !== 'unknown') this.#knownAt = verdict ? askedAt : -Infinity;
     if (this.#isOver) return;
     this.#isAsking = true;
-    this.#timer = this.#clock.setTimeout(() => void this.#ask(), EVERY_MS);
+    const tookMs = this.#clock.now() - askedAt;
+    const restMs = verdict === 'unknown' ? AGAIN_MS : Math.max(0, EVERY_MS - tookMs);
+    this.#timer = this.#clock.setTimeout(() => void this.#ask(), restMs);
   }
 }

@@ -25,6 +25,8 @@ type Site = World & {
   rules: Principal['pathRules'] | null;
   /** The id of that token. */
   tokenId: string | null;
+  /** Comes before it is said what that is. */
+  before: () => Promise<void>;
   /** The steps of a command that waits before it writes. */
   readonly begun: Promise<void>;
   readonly goOn: () => void;
@@ -82,7 +84,11 @@ async function site(): Promise<Site> {
       },
     },
   });
-  const rights: Pick<Site, 'rules' | 'tokenId'> = { rules: mayAll, tokenId: 't1' };
+  const rights: Pick<Site, 'rules' | 'tokenId' | 'before'> = {
+    rules: mayAll,
+    tokenId: 't1',
+    before: async () => undefined,
+  };
   const scopes = new Set(['entries:read', 'entries:write', 'files:write'] as const);
   const made = await world({
     clock,
@@ -90,6 +96,7 @@ async function site(): Promise<Site> {
     app: app({ views: [desk] }),
     authenticate: async ({ token }) => {
       if (token === 'dev') return everything;
+      await rights.before();
       const { rules, tokenId } = rights;
       return rules ? person('ada', { scopes, pathRules: rules, tokenId }) : null;
     },
@@ -277,30 +284,60 @@ it('S101 a command of a view whose caller lost the connection, and the rights la
   expect(await made.done).toBe('unauthorized');
 });
 
-it.each(['lateRead', 'lateOpening'])(
-  'a command of a view whose caller has lost the connection alone reads as them (%s)',
-  async (name) => {
-    const made = await site();
-    const { peer, root } = await atDesk(made);
-    root.push('command', { name, payload: {} });
-    await made.begun;
-    peer.cut();
-    await made.clock.pass(promptMs);
-    made.goOn();
-    expect(await made.done).toBe('undefined');
-  },
-);
-
-it('a command of a view whose caller has the rights again reads as them', async () => {
-  const made = await site();
+/** A command waits before it reads, and its caller has lost the connection: the server has heard so, and asks about them. */
+async function leftBehind(made: Site, before: (asks: number) => Promise<void>): Promise<void> {
   const { peer, root } = await atDesk(made);
   root.push('command', { name: 'lateRead', payload: {} });
   await made.begun;
-  made.rules = mayLittle;
-  await made.clock.pass(promptMs);
-  await peer.closed();
-  made.rules = mayAll;
-  await made.clock.pass(promptMs);
-  made.goOn();
-  expect(await made.done).toBe('undefined');
-});
+  const asked = deferred<void>();
+  let asks = 0;
+  made.before = () => {
+    asked.resolve();
+    asks += 1;
+    return before(asks);
+  };
+  peer.cut();
+  await asked.promise;
+}
+
+it.each([
+  [
+    'takes nearly two seconds',
+    ({ clock }: Site): Promise<void> => new Promise((resolve) => clock.setTimeout(resolve, 1900)),
+  ],
+  [
+    'fails every other time',
+    async (_made: Site, asks: number): Promise<void> => {
+      if (asks % 2 === 0) throw new Error('down');
+    },
+  ],
+])(
+  'a command of a view whose caller has lost the connection alone reads as them at any time, where it %s to say who they are',
+  async (_what, before) => {
+    const seconds = Array.from({ length: 12 }, (_, at) => at);
+    const outcomes = seconds.map(async (second) => {
+      const made = await site();
+      await leftBehind(made, (asks) => before(made, asks));
+      await made.clock.pass(second * 1000 + 500);
+      made.goOn();
+      return made.done;
+    });
+    expect(await Promise.all(outcomes)).toEqual(seconds.map(() => 'undefined'));
+  },
+);
+
+it.each([
+  [4500, 'undefined'],
+  [5500, 'unauthorized'],
+])(
+  'a command of a view whose caller has gone, and of whom nobody can say for %i ms who they are, reads as them: %s',
+  async (ms, outcome) => {
+    const made = await site();
+    await leftBehind(made, async () => {
+      if (made.clock.now() > 0) throw new Error('down');
+    });
+    await made.clock.pass(ms);
+    made.goOn();
+    expect(await made.done).toBe(outcome);
+  },
+);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { linesOf, onTerminal, temporaryDirectory } from './harness.ts';
 
@@ -30,12 +30,19 @@ async function run(url: string, args: readonly string[]) {
   return { code, stdout, error };
 }
 
-/** Every command that asks a server, each a way that would succeed. */
-async function commands(): Promise<readonly (readonly string[])[]> {
+/** A file to import. */
+async function lines(): Promise<string> {
   const { path, remove } = await temporaryDirectory();
   onTestFinished(remove);
   const file = join(path, 'lines.jsonl');
   await writeFile(file, '{"path":"a","value":1}\n');
+  return file;
+}
+
+/** Every command that asks a server, each a way that would succeed. */
+async function commands(): Promise<readonly (readonly string[])[]> {
+  const file = await lines();
+  const path = dirname(file);
   const s = 'demo/main';
   return [
     ['get', s, 'a'],
@@ -181,14 +188,23 @@ test('what a server does later is waited for, and that is said: a script of ever
     diff: '{"changes":[]}',
     rollback: '{"store_seq":3,"ops_written":0}',
     export: '{"_header":true,"entry_count":0}\n',
+    tail: 'id: 2\nevent: op\ndata: {"store_seq":2,"op":"set","path":"a","value":1}\n\n',
+    import: '{"imported":1,"failed":[],"failed_total":0}',
   };
+  const types: ReadonlyMap<string, string> = new Map([
+    ['export', 'application/x-ndjson'],
+    ['tail', 'text/event-stream'],
+  ]);
+  const file = await lines();
   for (const args of [
     ['diff', 'demo/main', '1'],
     ['rollback', 'demo/main', '1', '--all'],
     ['export', 'demo/main', '-'],
+    ['tail', 'demo/main', '--since', '1', '--count', '1'],
+    ['import', 'demo/main', file],
   ] as const) {
     let asked = 0;
-    const type = args[0] === 'export' ? { 'content-type': 'application/x-ndjson' } : json;
+    const type = { 'content-type': types.get(args[0]) ?? 'application/json' };
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     const url = await answering((response) => {
       asked += 1;
@@ -197,7 +213,7 @@ test('what a server does later is waited for, and that is said: a script of ever
     });
     // oxlint-disable-next-line no-await-in-loop -- the same
     const { code, stderr } = await onTerminal([...args, '--url', url, '--token', 'x', '--json']);
-    const told = linesOf(stderr).filter((line) => !('progress' in line));
+    const told = linesOf(stderr).filter((line) => !('progress' in line || 'following' in line));
     const waited = { waiting_ms: 0, code: 'rate_limited' };
     expect({ code, told, asked }).toEqual({
       code: 0,
@@ -205,6 +221,21 @@ test('what a server does later is waited for, and that is said: a script of ever
       asked: 3,
     });
   }
+});
+
+test('what came by standard input is not sent twice, and that is said', async () => {
+  let asked = 0;
+  const url = await answering((response) => {
+    asked += 1;
+    response.writeHead(429, json).end('{"error":"rate_limited","retry_after_ms":0}');
+  });
+  const { code, error } = await run(url, ['import', 'demo/main', '-']);
+  const hint: unknown = expect.stringContaining('Standard input cannot be sent twice');
+  expect({ code, asked, error }).toMatchObject({
+    code: 7,
+    asked: 1,
+    error: { code: 'rate_limited', hint },
+  });
 });
 
 test('what a server does in a day is not waited for', async () => {

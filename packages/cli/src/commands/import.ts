@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { openApi, readAnswer } from '../api.ts';
+import { type Answer, openApi, readAnswer } from '../api.ts';
 import { type Command, defineCommand, type Surroundings } from '../command.ts';
 import { connectionArgs, endpointOf } from '../endpoint.ts';
 import { queryOf } from '../entries.ts';
@@ -8,6 +8,7 @@ import { Failure, misuse } from '../failure.ts';
 import { listOf, textOf } from '../fields.ts';
 import { interruptible } from '../interrupt.ts';
 import { counted, printable } from '../output.ts';
+import { patiently } from '../patience.ts';
 import { Progress } from '../progress.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import type { Terminal } from '../terminal.ts';
@@ -49,14 +50,26 @@ export const command: Command = defineCommand({
       mode: args.atomic ? 'atomic' : 'lines',
     });
     const endpoint = endpointOf(args, terminal);
-    const body = await bodyOf(args.file, around);
+    const open = await opening(args.file, around);
     const hint =
       'What has arrived may be there. With --id, run again, it goes on where it stopped.';
     const report = await interruptible(hint, async (signal) => {
       const url = `/api/stores/${name}/import?${query}`;
-      const order = { method: 'POST', type: typeOf(args), body, signal, alsoFine: 422 } as const;
+      const order = { method: 'POST', type: typeOf(args), alsoFine: 422 } as const;
       const says = { imported: 'number', failed: 'list', failed_total: 'number' } as const;
-      return readAnswer(await openApi(endpoint, url, order), endpoint, { says, alsoFine: 422 });
+      const send = async (): Promise<Answer> => {
+        const refused = new AbortController();
+        const both = AbortSignal.any([signal, refused.signal]);
+        try {
+          const response = await openApi(endpoint, url, { ...order, body: open(), signal: both });
+          return await readAnswer(response, endpoint, { says, alsoFine: 422 });
+        } catch (error) {
+          // Nobody takes the rest of what was sent.
+          refused.abort();
+          throw error;
+        }
+      };
+      return args.file === '-' ? send().catch(onlyOnce) : patiently(endpoint, send, signal);
     });
     const { imported, skipped, failed, failed_total: total } = report;
     output.record(
@@ -89,8 +102,21 @@ function typeOf({
   throw misuse(`--format is jsonl or tar, not "${known}".`);
 }
 
-async function bodyOf(file: string, around: Surroundings): Promise<ReadableStream<Uint8Array>> {
-  if (file === '-') return streamOf(bytesOf(around.terminal.stdin));
+/** What was read from standard input cannot be sent a second time. */
+function onlyOnce(error: unknown): never {
+  if (!(error instanceof Failure) || error.code !== 'rate_limited') throw error;
+  const { outcome, message, code, details } = error;
+  const hint =
+    'Standard input cannot be sent twice: pipe it again later. For a file the command waits by itself.';
+  throw new Failure(outcome, message, { code, details, hint });
+}
+
+/** What opens the file, each time from its beginning. */
+async function opening(
+  file: string,
+  around: Surroundings,
+): Promise<() => ReadableStream<Uint8Array>> {
+  if (file === '-') return () => streamOf(bytesOf(around.terminal.stdin));
   const found = await stat(file).catch(() => null);
   if (found?.isFile() !== true) {
     throw misuse(
@@ -99,7 +125,7 @@ async function bodyOf(file: string, around: Surroundings): Promise<ReadableStrea
     );
   }
   const progress = new Progress(around, { label: file, total: found.size, unit: 'bytes' });
-  return streamOf(shownOn(createReadStream(file), progress));
+  return () => streamOf(shownOn(createReadStream(file), progress));
 }
 
 async function* shownOn(

@@ -10,6 +10,7 @@ import { listOf, textOf } from '../fields.ts';
 import { interruption } from '../interrupt.ts';
 import { loggedOp } from '../logged.ts';
 import { printable, shortValue } from '../output.ts';
+import { patiently } from '../patience.ts';
 import { Silence } from '../silence.ts';
 import { readStoreName, storeArg } from '../store-name.ts';
 import { readInteger, readOptional, readSome } from '../values.ts';
@@ -183,9 +184,15 @@ class Tail {
 
   async #listen(ended: AbortSignal): Promise<void> {
     const silence = new Silence();
-    silence.allow(this.#follow.endpoint.timeoutMs);
+    const { endpoint } = this.#follow;
+    const open = (): Promise<Response> => {
+      silence.allow(endpoint.timeoutMs);
+      const answered = this.#open(AbortSignal.any([ended, silence.signal]));
+      // Nobody is silent who has refused it, or is waited for.
+      return answered.finally(() => silence.end());
+    };
     try {
-      const answer = await this.#open(AbortSignal.any([ended, silence.signal]));
+      const answer = await patiently(endpoint, open, ended);
       if (answer.body === null) return;
       this.#streams += 1;
       this.#is('connected');

@@ -82,13 +82,12 @@ class KeptCache implements Cache {
     this.sharing = {
       lead: () => this.#turn(() => this.#reign(nextReign)),
       reign: () => this.#turn(() => this.#reign((present) => present ?? '0')),
-      commit: async (store, change, reign) => {
-        const written = await this.#owing(store, change.requests, () =>
-          this.#store(store, change, { reign }),
-        );
-        return written === 'stored';
+      commit: async (store, change, ...[reign, own = change.requests]) => {
+        const deed = (): Promise<Written> => this.#store(store, change, { reign });
+        return (await this.#owing(store, { ...change, own }, deed)) === 'stored';
       },
-      keep: (store, requests) => this.#owing(store, requests, () => this.#keep(store, requests)),
+      keep: (store, requests, own = requests) =>
+        this.#owing(store, { requests, own }, () => this.#keep(store, requests)),
       outbox: (store) => this.#turn(() => this.#outbox(store)),
     };
   }
@@ -108,7 +107,7 @@ class KeptCache implements Cache {
   }
 
   commit(store: StoreName, change: CacheChange): Promise<void> {
-    return this.#owing(store, change.requests, async () => {
+    return this.#owing(store, { ...change, own: change.requests }, async () => {
       const { pen } = await this.#shelf(store);
       await this.#store(store, change, { pen });
     });
@@ -279,14 +278,14 @@ class KeptCache implements Cache {
   /** What cannot be stored is stored with what comes next; that is not added to entries which lack what came with it. */
   #owing<T>(
     store: StoreName,
-    requests: CacheChange['requests'],
+    { requests, own }: { readonly [Name in 'requests' | 'own']: CacheChange['requests'] },
     deed: () => Promise<T>,
   ): Promise<T> {
     this.#revive(store, requests);
     let isOver = false;
     const failed = (error: unknown): never => {
       const shelf = this.#shelves.get(store);
-      if (!isOver) this.#owed.add(store, requests);
+      if (!isOver) this.#owed.add(store, own);
       if (shelf !== undefined) shelf.isLean = true;
       isOver = true;
       throw error;

@@ -182,10 +182,22 @@ export interface CacheSharing {
   lead(): number | Promise<number>;
   /** The number of the present reign; 0 where there was none yet. */
   reign(): number | Promise<number>;
-  /** As `Cache.commit`; false, and nothing is stored, where another reign has begun. */
-  commit(store: StoreName, change: CacheChange, reign: number): boolean | Promise<boolean>;
+  /**
+   * As `Cache.commit`; false, and nothing is stored, where another reign has begun. Of requests that cannot be stored now,
+   * those of `own` alone are stored with what comes next, by default all: of others somebody else may decide until then.
+   */
+  commit(
+    store: StoreName,
+    change: CacheChange,
+    reign: number,
+    own?: CacheChange['requests'],
+  ): boolean | Promise<boolean>;
   /** Stores requests alone, whoever leads; null: it has left the outbox. */
-  keep(store: StoreName, requests: CacheChange['requests']): void | Promise<void>;
+  keep(
+    store: StoreName,
+    requests: CacheChange['requests'],
+    own?: CacheChange['requests'],
+  ): void | Promise<void>;
   /** The requests of a store, in the order of their `order`, those of other tabs too. */
   outbox(store: StoreName): readonly PendingRequest[] | Promise<readonly PendingRequest[]>;
 }

@@ -159,22 +159,24 @@ export class TabCache {
       if (!(await this.#commitBeside(store, change))) await this.#commitBeside(store, change);
       return;
     }
-    let requests = change.requests.flatMap((each) => this.#mine(each));
+    const requests = change.requests.flatMap((each) => this.#mine(each));
+    // What was found another one may end, before this is stored: it is not put back.
+    const own = requests.filter(([opId, request]) => !request || !this.#inherited.has(opId));
+    let left = requests;
     const reign = this.#reign;
     const whole = this.#whole(store, { ...change, requests });
     await this.#ports.peers.isSeen;
     if (reign !== null && whole !== null) {
       this.#based.add(store);
-      const isStored = await sharing.commit(store, whole, await reign);
+      const isStored = await sharing.commit(store, whole, await reign, own);
       if (isStored) return;
       if (reign === this.#reign) {
         this.follow();
         this.#ports.fenced();
       }
-      // What was found the other one may have ended: it is not put back.
-      requests = requests.filter(([opId, request]) => !request || !this.#inherited.has(opId));
+      left = own;
     }
-    if (requests.length > 0) await sharing.keep(store, requests);
+    if (left.length > 0) await sharing.keep(store, left, own);
   }
 
   /** What is kept beside the stores is of no replica: each tab has heard it for itself, and stores it whoever leads. */

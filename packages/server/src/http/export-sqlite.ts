@@ -9,7 +9,7 @@ import { sweepLeftovers } from '../files/index.ts';
 import { StorageError } from '../storage/port.ts';
 import { toStorageError } from '../storage/sqlite/faults.ts';
 import type { HttpDeps } from './deps.ts';
-import { refused } from './errors.ts';
+import { Problem, refused } from './errors.ts';
 import { type Exported, leavesOf, sendOf } from './exported.ts';
 import { turn } from './turns.ts';
 
@@ -21,10 +21,15 @@ const RETRY_MS = 10_000;
 const PREFIX = 'holdfast-export';
 let files = 0;
 
-/** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer. */
+type Desk = Pick<HttpDeps, 'clock'> & {
+  /** Aborts when who has asked is gone. */
+  readonly left: AbortSignal;
+};
+
+/** The state as a database file: `entries` and `meta`; made in a temporary file, and gone with the answer, or with who has asked. */
 export async function exportSqlite(
   exported: Exported,
-  desk: Pick<HttpDeps, 'clock'>,
+  desk: Desk,
 ): Promise<ReadableStream<Uint8Array>> {
   if (files >= FILES_MAX) throw refused(refuse('overloaded', { retry_after_ms: RETRY_MS }));
   if (files === 0) sweepLeftovers(tmpdir(), PREFIX);
@@ -51,7 +56,7 @@ function asTrouble(error: unknown): unknown {
 
 async function make(
   exported: Exported,
-  { clock, end }: Pick<HttpDeps, 'clock'> & { readonly end: () => void },
+  { clock, left, end }: Desk & { readonly end: () => void },
 ): Promise<ReadableStream<Uint8Array>> {
   const directory = await mkdtemp(join(tmpdir(), `${PREFIX}-${process.pid}-`));
   const forget = async (): Promise<void> => {
@@ -60,7 +65,7 @@ async function make(
   };
   const file = join(directory, 'export.db');
   try {
-    await write(file, exported);
+    await write(file, exported, left);
   } catch (error) {
     await forget();
     throw error;
@@ -75,7 +80,7 @@ async function* read(file: string): AsyncGenerator<Uint8Array> {
 }
 
 /** Slice by slice, so that others have their turns in between. */
-async function write(file: string, exported: Exported): Promise<void> {
+async function write(file: string, exported: Exported, left: AbortSignal): Promise<void> {
   const database = new DatabaseSync(file);
   try {
     // Nobody needs the file if the process ends before it is whole.
@@ -97,6 +102,8 @@ async function write(file: string, exported: Exported): Promise<void> {
         rows += 1;
       }
       if (entry === null || rows % SLICE_ROWS === 0) await turn();
+      // Nobody hears of it.
+      if (left.aborted) throw new Problem(408, 'request_timeout');
     }
     database.exec('COMMIT');
   } finally {

@@ -25,7 +25,7 @@ export function routeExport(app: Hono, deps: HttpDeps): void {
       return answer(bytes, exported, { type: 'application/x-ndjson', ending: 'jsonl' });
     }
     if (format === 'sqlite') {
-      const bytes = await exportSqlite(exported, deps);
+      const bytes = await exportSqlite(exported, { ...deps, left: c.req.raw.signal });
       return answer(bytes, exported, { type: 'application/vnd.sqlite3', ending: 'db' });
     }
     const bytes = exportTar(exported, deps);

@@ -266,6 +266,26 @@ test('where there is no room for a database, it is unavailable, and the log says
   ]);
 });
 
+test('given one who hangs up while a database is made, when the next rows are due, then it is given up, and nothing is left of it', async () => {
+  const { world, whole } = await wide('acme/wide', 'abc');
+  const before = left();
+  const { exec } = DatabaseSync.prototype;
+  onTestFinished(() => void (DatabaseSync.prototype.exec = exec));
+  const asker = new AbortController();
+  const done: string[] = [];
+  DatabaseSync.prototype.exec = function execAndLeave(sql) {
+    exec.call(this, sql);
+    done.push(sql);
+    asker.abort();
+  };
+  await world.app.request('/api/stores/acme/wide/export?format=sqlite', {
+    headers: { authorization: `Bearer ${whole}` },
+    signal: asker.signal,
+  });
+  expect([done.includes('COMMIT'), left()]).toEqual([false, before]);
+  expect(world.failures).toEqual([]);
+});
+
 test('what a process that was killed has left of its exports is gone with the next one', async () => {
   const { get } = await open();
   const [dead, alive] = [999_999_999, process.ppid].map((pid) => {

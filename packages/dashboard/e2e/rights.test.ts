@@ -61,6 +61,24 @@ describe.runIf(wantsChromium)('the console in Chromium', { timeout: 180_000 }, (
     await page.context().close();
   });
 
+  test('given rights that change while the console is open, when its page gets the focus again, then it goes by those of now', async () => {
+    const token = await server.issue(['stores:read', 'entries:read', 'entries:write']);
+    const mine = await ConsolePage.open(browser, server.console('demo/main', token));
+    const { page } = mine;
+    await mine.shows('visits', '41');
+    const readOnly = page.getByText('read only', { exact: true });
+    const focus = (): Promise<boolean> => page.evaluate(() => dispatchEvent(new Event('focus')));
+    await page.route('**/api/whoami', (route) =>
+      route.fulfill({ json: { scopes: ['entries:read'] } }),
+    );
+    await focus();
+    await readOnly.waitFor();
+    await page.unroute('**/api/whoami');
+    await focus();
+    await readOnly.waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
   test('a token whose rules let it write somewhere is offered to change what it sees', async () => {
     const scopes = ['stores:read', 'entries:read', 'entries:write'];
     const rules = [{ pattern: '**', allow: ['read'] as const }];

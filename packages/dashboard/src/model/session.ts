@@ -53,9 +53,11 @@ export class Session {
     };
     const { signal } = this.#ended;
     addEventListener('beforeunload', keep, { signal });
-    // Who has made a store elsewhere, as by the command, finds it here when they come back.
+    // Who has made a store elsewhere, or was given a right, finds it here when they come back.
     const again = (): void => {
-      if (this.#stores.get().state === 'listed') void this.#list();
+      const list = this.#stores.get();
+      if (list.state === 'listed') void this.#list();
+      else if (list.state === 'failed' && list.why === 'forbidden') void this.#learn();
     };
     addEventListener('focus', again, { signal });
     void this.#list();
@@ -134,7 +136,7 @@ export class Session {
     try {
       const response = await this.#get('api/stores');
       found = response.ok ? readStores(await response.json()) : response.status;
-      if (this.#mayWrite.get() === null) await this.#learn();
+      await this.#learn();
     } catch {
       // There is no answer.
     }
@@ -143,10 +145,14 @@ export class Session {
     else this.#show(found);
   }
 
-  /** Asks what the token may do. */
+  /** Asks what the token may do by now; what was known before is the best there is without an answer. */
   async #learn(): Promise<void> {
-    const response = await this.#get('api/whoami');
-    if (response.ok) this.#mayWrite.set(readMayWrite(await response.json()));
+    try {
+      const response = await this.#get('api/whoami');
+      if (response.ok) this.#mayWrite.set(readMayWrite(await response.json()));
+    } catch {
+      // There is none.
+    }
   }
 
   #get(path: string): Promise<Response> {

@@ -17,6 +17,7 @@ import {
   readDirected,
   silenceMs,
   lifeMs,
+  tokenMs,
 } from './times.ts';
 import { Topics, type TopicView } from './topics.ts';
 import { Turn } from './turn.ts';
@@ -31,8 +32,8 @@ import type { Connection, DialerEffect, DialerInput } from './types.ts';
 //
 // 1. At most one link is open or opening; what an older one says is dropped.
 // 2. Frames are sent over an open link only.
-// 3. The token source is asked for another token once a minute at most: what is refused sooner than that is refused for
-//    good, what is refused later may have ended meanwhile (stores.md C18).
+// 3. The token source is asked once for another token than one that is no good. A token that has been good, as the server
+//    said something over its link, or that was given a minute ago, has ended; any other is refused for good (stores.md C18).
 // 4. At rest nothing is due.
 
 /** What a dialer is made of: chance, and whether there may be another token than one that is refused. */
@@ -85,6 +86,8 @@ export class Dialer {
   #everOpen = false;
   /** When the source was asked for another token. */
   #renewedAt = -Infinity;
+  /** Something came over this link: its token is good. */
+  #isTaken = false;
   /** How long the server asked us to stay away after this link. */
   #directedMs: number | null = null;
   #rescheduled = false;
@@ -154,6 +157,7 @@ export class Dialer {
   #open(): void {
     const link = this.#turn.link + 1;
     this.#turn.link = link;
+    this.#isTaken = false;
     this.#enter('opening', openMs);
     this.#turn.emit({ type: 'open', link });
   }
@@ -180,6 +184,7 @@ export class Dialer {
   #receive({ link, frame }: Weather<'received'>): void {
     if (this.#phase !== 'open' || link !== this.#turn.link) return;
     this.#hear();
+    this.#isTaken = true;
     if (!isBadFrame(frame)) {
       if (frame.topic === 'phoenix' && frame.event === 'retry_after') this.#heed(frame);
       this.#topics.hear(frame);
@@ -229,12 +234,14 @@ export class Dialer {
   /** The token is no good: its source is asked once; without another one it ends here (C18). */
   #unauthorized(isFinal: boolean): void {
     const { now } = this.#turn;
-    if (isFinal || now < this.#renewedAt + lifeMs || !this.#renewable) {
+    const isSoon = now < this.#renewedAt + lifeMs;
+    if (isFinal || !this.#renewable || (isSoon && !this.#isTaken)) {
       this.#rest(refuse('unauthorized'));
       return;
     }
     this.#renewedAt = now;
-    this.#open();
+    if (isSoon && now < this.#openedAt + tokenMs) this.#retry();
+    else this.#open();
   }
 
   #stop(): void {

@@ -16,6 +16,8 @@ export const backoffMinMs = 250;
 export const backoffMaxMs = 30_000;
 /** Having worked for so long makes up for the failures before. */
 export const lifeMs = 60_000;
+/** A token that was good for so long is followed by the next one without a pause. */
+export const tokenMs = 5000;
 /** A server that asks for more patience than this is not believed. */
 const directedMaxMs = 300_000;
 

@@ -17,7 +17,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'if (known === undefined) return [[opId, this.#held(request)]];',
     was: 'if (known === undefined) return holderOf(opId) === this.#ports.peers.session ? [[opId, request]] : [];',
     worlds: 'rights',
-    seed: 17,
+    seed: 19,
     says: /dead: /,
   },
   'tabs kept a store of which nothing might be read any more': {
@@ -63,7 +63,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#setReign(Infinity);\n    this.#peers',
     was: 'this.#peers',
     worlds: 'rights',
-    seed: 12,
-    says: /tab1 leaves 1 timers running/,
+    seed: 253,
+    says: /tab3 leaves 1 timers running/,
   },
 };

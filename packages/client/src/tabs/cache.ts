@@ -145,11 +145,15 @@ export class TabCache {
   /** The requests that nobody who lives will send. */
   async orphans(store: StoreName): Promise<readonly PendingRequest[]> {
     const { sharing, peers } = this.#ports;
-    const [requests, alive] = await Promise.all([sharing.outbox(store), peers.living()]);
-    return requests.filter(({ opId, holder }) => {
-      const session = holderOf(opId, holder);
-      return session !== peers.session && !alive(session);
-    });
+    const holders = (await sharing.outbox(store)).map(({ opId, holder }) => holderOf(opId, holder));
+    // Who has something there was seen before it was stored, so that who is not seen now is gone; and what such a one has
+    // ended before it went is left no more.
+    const alive = await peers.living();
+    const gone = new Set(holders.filter((each) => each !== peers.session && !alive(each)));
+    if (gone.size === 0) return [];
+    return (await sharing.outbox(store)).filter(({ opId, holder }) =>
+      gone.has(holderOf(opId, holder)),
+    );
   }
 
   async #commit(store: StoreName, change: CacheChange): Promise<void> {

@@ -1,4 +1,5 @@
 import { memoryCache } from '@holdfast/client';
+import { deferred } from '@holdfast/engine/registry';
 import { asPath } from '@holdfast/protocol';
 import { expect, test, vi } from 'vitest';
 import { openWorld, type World } from '../world.ts';
@@ -158,4 +159,64 @@ test('given a platform that does not say which locks are held, what a tab has ma
   a.valve.letOut();
   await committed;
   expect(world.errors).toEqual([]);
+});
+
+/** A cache, and one by which what it has of requests is told late: it is read before `go`, or after. */
+function lately(isReadBefore: boolean) {
+  const cache = memoryCache();
+  const { sharing } = cache;
+  if (sharing === undefined) throw new Error('it is shared');
+  const { promise, resolve: go } = deferred<void>();
+  let reached = 0;
+  const outbox: typeof sharing.outbox = async (store) => {
+    const before = await sharing.outbox(store);
+    reached += 1;
+    await promise;
+    return isReadBefore && reached === 1 ? before : sharing.outbox(store);
+  };
+  return {
+    cache,
+    slow: { ...cache, sharing: { ...sharing, outbox } },
+    go,
+    reached: () => reached,
+  };
+}
+
+test('what a tab stores that begins while the leading one reads what others have left passes for nothing that was left', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { cache, slow, go, reached } = lately(false);
+  const a = await profile.open({ cache: slow });
+  await expect.poll(reached).toBe(1);
+  const b = await profile.open({ cache });
+  a.valve.holdOut();
+  await b.store.put('own', 1).durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  go();
+  await b.store.put('next', 2).durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(2);
+  expect(listed(a)).toEqual([]);
+});
+
+test('what a tab was refused that goes while the leading one reads what others have left is not sent once more', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const { cache, slow, go, reached } = lately(true);
+  const c = await profile.open({ cache });
+  const a = profile.sit({ cache: slow });
+  const b = await profile.open({ cache });
+  const writer = await world.store();
+  await a.store.ready;
+  await writer.put('taken', 1).committed;
+  c.valve.down();
+  const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
+  await durable;
+  await c.client.close();
+  await expect.poll(reached).toBe(1);
+  await expect.poll(() => b.store.outbox.deadLetters()).toMatchObject([{ opId }]);
+  await b.client.close();
+  await writer.delete('taken').committed;
+  go();
+  for (const n of [1, 2, 3]) await a.store.put('own', n).committed;
+  expect(writer.get('taken')).toBe(undefined);
 });

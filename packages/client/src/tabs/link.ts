@@ -172,7 +172,7 @@ class TabConnection implements LinkConnection {
     if (this.#isOver || link === null) return;
     try {
       this.#inner = link.open(this.#url, {
-        opened: () => this.#events.opened(),
+        opened: () => this.#opened(),
         received: (data) => this.#events.received(data),
         closed: (code) => this.#over(code),
       });
@@ -180,6 +180,13 @@ class TabConnection implements LinkConnection {
       this.#ports.report(error);
       this.#over(lost);
     }
+  }
+
+  /** A tab may have been frozen since the look before: nothing is sent that others have decided meanwhile. */
+  #opened(): void {
+    const review = this.#ports.review();
+    if (review === null) this.#events.opened();
+    else void review.then(() => this.#isOver || this.#events.opened());
   }
 
   #over(code: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LinkEvents } from '@holdfast/client';
 import { linkConformance } from '@holdfast/client/link/conformance';
 import { Line } from '../../src/tabs/line.ts';
 import type { LineMessage } from '../../src/tabs/line-message.ts';
@@ -246,28 +247,68 @@ describe('a connection through another tab', () => {
   });
 });
 
-it('given a way that is left and taken again while what waits is looked at, a connection begins after the second look', async () => {
+/** Looks at what waits when it is told to, at a connection that opens and closes when it is told to. */
+function lookedAt() {
   const looks: ((at: unknown) => void)[] = [];
-  let begun = 0;
+  const begun: LinkEvents[] = [];
   const link = new TabLink({
     env: { setTimeout: () => null, clearTimeout: () => undefined },
     link: {
-      open: () => {
-        begun += 1;
+      open: (_url, events) => {
+        begun.push(events);
         return { send: () => undefined, close: () => undefined };
       },
     },
     report: () => undefined,
     review: () => new Promise((resolve) => looks.push(resolve)),
   });
-  link.open(url, { opened: cleared, received: cleared, closed: cleared });
+  const heard: string[] = [];
+  link.open(url, {
+    opened: () => heard.push('opened'),
+    received: cleared,
+    closed: () => heard.push('closed'),
+  });
+  return { link, looks, begun, heard };
+}
+
+/** It looks, and the connection that begins then opens. */
+async function opening() {
+  const at = lookedAt();
+  at.link.route({ to: 'server' });
+  at.looks[0]?.(null);
+  await settle();
+  at.begun[0]?.opened();
+  await settle();
+  return at;
+}
+
+it('given a way that is left and taken again while what waits is looked at, a connection begins after the second look', async () => {
+  const { link, looks, begun } = lookedAt();
   for (const to of ['server', 'nobody', 'server'] as const) link.route({ to });
   const after: number[] = [];
   for (const looked of looks) {
     looked(null);
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     await settle();
-    after.push(begun);
+    after.push(begun.length);
   }
   expect(after).toEqual([0, 1]);
+});
+
+describe('given a connection that takes long to open, as where its tab is frozen meanwhile', () => {
+  it('what waits is looked at once more before anything can be sent', async () => {
+    const { looks, heard } = await opening();
+    expect(heard).toEqual([]);
+    looks[1]?.(null);
+    await settle();
+    expect(heard).toEqual(['opened']);
+  });
+
+  it('and closes while it is looked at, nobody hears that it has opened', async () => {
+    const { looks, begun, heard } = await opening();
+    begun[0]?.closed(1006);
+    looks[1]?.(null);
+    await settle();
+    expect(heard).toEqual(['closed']);
+  });
 });

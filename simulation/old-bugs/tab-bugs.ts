@@ -29,6 +29,15 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     seed: 1,
     says: /hidden: /,
   },
+  'a letter that was discarded as soon as it was written again was committed': {
+    mended: 'MENDED',
+    file: 'packages/client/src/outbox.ts',
+    now: 'if (isOnItsWay && !open.cancel(opId)) return false;',
+    was: 'if (isOnItsWay && this.#letter(opId) === undefined) return open.cancel(opId);',
+    worlds: 'rights',
+    seed: 201,
+    says: /taken: /,
+  },
   'what a tab was refused was sent by the one that had led before, when it thawed': {
     mended: '3f6c874',
     file: 'packages/client/src/tabs/serving.ts',

@@ -69,12 +69,13 @@ export class Outbox {
    */
   discard(opId: OpId): boolean {
     const open = this.#open();
-    if (this.#letter(opId) !== undefined) {
-      const { name, room } = this.#slot;
-      Promise.resolve(this.#letters?.drop(name, opId)).catch(room.settings.report);
-      return true;
-    }
-    return open.cancel(opId);
+    // A letter that is a write again stays listed until the cache has stored that: it is the write that is taken back.
+    const isOnItsWay = open.stateOf(opId) !== null;
+    if (isOnItsWay && !open.cancel(opId)) return false;
+    if (this.#letter(opId) === undefined) return isOnItsWay;
+    const { name, room } = this.#slot;
+    Promise.resolve(this.#letters?.drop(name, opId)).catch(room.settings.report);
+    return true;
   }
 
   /** Both lists as plain JSON, for a report or to be kept by hand. */

@@ -160,6 +160,25 @@ describe('dead letters', () => {
     expect(await first?.committed).toMatchObject({ seq: 1 });
   });
 
+  it('that are discarded as soon as they were written again are not written, in the next client either', async () => {
+    const disk = new Disk();
+    const open = (): Partial<ClientOptions> => ({ cache: keptIn(new MapRows(disk)) });
+    const link = new Valve();
+    const { store, opId } = await withLetter({ link, ...open() });
+    link.down();
+    await expect.poll(() => store.status.get().connection).not.toBe('connected');
+    const edited = { op: 'set', path: asPath('k'), value: 5 } as const;
+    const again = store.outbox.retry(opId, edited);
+    expect(store.outbox.discard(opId)).toBe(true);
+    await expect(again?.committed).rejects.toMatchObject({ code: 'cancelled' });
+    link.up();
+    await store.put('next', 1).committed;
+    expect([store.get('k'), store.outbox.deadLetters()]).toEqual([undefined, []]);
+    const later = await world.store(open());
+    await later.settled();
+    expect([later.get('k'), later.outbox.deadLetters()]).toEqual([undefined, []]);
+  });
+
   it('are forgotten when they are discarded, and exported with what is pending', async () => {
     const link = new Valve();
     const { store, opId } = await withLetter({ link });

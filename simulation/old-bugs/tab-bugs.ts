@@ -30,7 +30,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     says: /hidden: /,
   },
   'a letter that was discarded as soon as it was written again was committed': {
-    mended: 'MENDED',
+    mended: '5de5f0f',
     file: 'packages/client/src/outbox.ts',
     now: 'if (isOnItsWay && !open.cancel(opId)) return false;',
     was: 'if (isOnItsWay && this.#letter(opId) === undefined) return open.cancel(opId);',

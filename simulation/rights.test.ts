@@ -27,3 +27,8 @@ it.each(Object.entries(rightsMutants) as [RightsMutant, string][])(
     expect(failure?.problems.join('\n')).toContain(`${word}: `);
   },
 );
+
+it('a write whose page crashes before it is stored is promised to nobody', async () => {
+  const { failure } = await runRights({ from: 9_300_218, count: 1, shrinks: false });
+  expect(failure === null ? null : failureText(failure)).toBeNull();
+});

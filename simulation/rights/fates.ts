@@ -35,8 +35,15 @@ export class Fates {
     return this.#made.get(opId);
   }
 
-  /** A write is made, or asked for again; `isAwaited`: who made it hears how it ends. */
-  made(receipt: Receipt, value: unknown, isAwaited: boolean): Made {
+  /**
+   * A write is made, or asked for again; `isAwaited`: who made it hears how it ends; `isHeard`: whether its page is still
+   * there to be told anything.
+   */
+  made(
+    receipt: Receipt,
+    value: unknown,
+    { isAwaited, isHeard }: { readonly isAwaited: boolean; readonly isHeard: () => boolean },
+  ): Made {
     const { opId } = receipt;
     const made: Made = this.#made.get(opId) ?? {
       opId,
@@ -53,7 +60,7 @@ export class Fates {
     made.retries += 1;
     made.takenBackAt = null;
     receipt.durable.then(
-      () => (made.isDurable = true),
+      () => (made.isDurable ||= isHeard()),
       () => undefined,
     );
     if (isAwaited) receipt.committed.catch(() => (made.isOver = true));

@@ -1,4 +1,4 @@
-import type { DeadLetter, Store } from '@holdfast/client';
+import type { DeadLetter, Receipt, Store } from '@holdfast/client';
 import { type Json, matches, type OpId, type Path, segmentsOf } from '@holdfast/protocol';
 import { parsed } from '../parts/border.ts';
 import type { Device } from '../src/device.ts';
@@ -108,7 +108,14 @@ export class Page {
       blind: dice.chance(0.5),
       ...options,
     });
-    this.#fates.made(receipt, value, dice.chance(0.3));
+    this.#made(receipt, value, dice.chance(0.3));
+  }
+
+  /** What a page is told once it is gone, such as how its writes have ended, nobody hears. */
+  #made(receipt: Receipt, value: unknown, isAwaited: boolean): void {
+    const { client } = this.device;
+    const isHeard = (): boolean => this.device.client === client;
+    this.#fates.made(receipt, value, { isAwaited, isHeard });
   }
 
   /** Somebody asks for a letter again, as it was or another way. */
@@ -119,7 +126,7 @@ export class Page {
     if (request?.op !== 'set' || made === undefined) return;
     const value = dice.chance(0.3) ? `${opId} edited in ${this.device.name}` : request.value;
     const receipt = this.store.outbox.retry(opId, { ...request, value });
-    if (receipt !== null) this.#fates.made(receipt, value, dice.chance(0.2));
+    if (receipt !== null) this.#made(receipt, value, dice.chance(0.2));
   }
 
   #discard(dice: Dice): void {

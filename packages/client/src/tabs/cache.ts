@@ -48,6 +48,8 @@ export class TabCache {
   /** Stores whose state in the cache is this replica's. */
   #based = new Set<StoreName>();
   #reign: Promise<number> | null = null;
+  /** A reign could not begin, as there was no room or no answer: that is tried again with the next change. */
+  #isVain = false;
 
   constructor(ports: TabCachePorts) {
     this.#ports = ports;
@@ -72,9 +74,10 @@ export class TabCache {
   /** This tab leads from now on. */
   lead(): void {
     this.#based = new Set();
+    this.#isVain = false;
     this.#reign = (async () => this.#ports.sharing.lead())();
     // Whoever needs it hears of its failure.
-    this.#reign.catch(() => undefined);
+    this.#reign.catch(() => (this.#isVain = true));
   }
 
   /** This tab does not lead any more. */
@@ -131,9 +134,13 @@ export class TabCache {
     const { cache, peers } = this.#ports;
     const [before] = await Promise.all([peers.living(), this.#ports.roleKnown()]);
     const reign = this.#reign;
-    if (reign !== null) await reign;
+    // What is kept can be read where no reign could begin, too.
+    const isLed = await reign?.then(
+      () => true,
+      () => false,
+    );
     const image = await cache.load(store, (...of) => before(holderOf(...of)), watch);
-    if (reign !== null && reign === this.#reign) this.#based.add(store);
+    if (isLed === true && reign === this.#reign) this.#based.add(store);
     if (image === null) return null;
     const isLeft = ({ opId, holder }: PendingRequest): boolean => !before(holderOf(opId, holder));
     // What those have left that go just now is left to whoever takes it on, and so is what others have ended since it was read.
@@ -167,18 +174,25 @@ export class TabCache {
     // What was found another one may end, before this is stored: it is not put back.
     const own = requests.filter(([opId, request]) => !request || !this.#inherited.has(opId));
     let left = requests;
-    const reign = this.#reign;
+    if (this.#isVain && this.#reign !== null) this.lead();
+    const [reign, based] = [this.#reign, this.#based];
     const whole = this.#whole(store, { ...change, requests });
     await this.#ports.peers.isSeen;
     if (reign !== null && whole !== null) {
-      this.#based.add(store);
-      const isStored = await sharing.commit(store, whole, await reign, own);
-      if (isStored) return;
-      if (reign === this.#reign) {
-        this.follow();
-        this.#ports.fenced();
+      based.add(store);
+      const number = await reign.catch((error: unknown) => {
+        if (requests.length === 0) throw error;
+        return null;
+      });
+      if (number !== null) {
+        const isStored = await sharing.commit(store, whole, number, own);
+        if (isStored) return;
+        if (reign === this.#reign) {
+          this.follow();
+          this.#ports.fenced();
+        }
+        left = own;
       }
-      left = own;
     }
     if (left.length > 0) await sharing.keep(store, left, own);
   }

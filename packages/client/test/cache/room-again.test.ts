@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keptIn } from '@holdfast/client/cache';
+import { tabs } from '@holdfast/client/tabs';
 import { Valve } from '../valve.ts';
 import { openWorld, type World } from '../world.ts';
 import { FullRows } from './full-rows.ts';
@@ -63,4 +64,33 @@ test('a page whose data was deleted is as good as kept once what waited is decid
   await write.committed;
   expect(store.status.get()).toMatchObject({ durable: true, pending: 0 });
   stored.resolve();
+});
+
+test('a leading tab without any room shows what is kept, and keeps what is written once there is room', async () => {
+  const disk = new Disk();
+  const seat = { tabs: tabs({ name: 'no-room' }), deviceId: 'browser' };
+  const before = world.client({ ...seat, cache: keptIn(new FullRows(disk)) });
+  const kept = before.store('acme/app');
+  await kept.ready;
+  await kept.put('a', 1).committed;
+  await kept.settled();
+  await before.close();
+  const rows = new FullRows(disk);
+  rows.room = 0;
+  const link = new Valve();
+  link.down();
+  const client = world.client({ ...seat, cache: keptIn(rows), link });
+  const store = client.store('acme/app');
+  await expect.poll(() => store.get('a')).toBe(1);
+  await expect(store.put('b', 1).durable).rejects.toMatchObject({ code: 'outbox_failed' });
+  rows.room = Infinity;
+  await store.put('c', 1).durable;
+  expect(store.status.get()).toMatchObject({ durable: true, pending: 2 });
+  await client.close();
+  const writer = await world.store();
+  const next = world.client({ ...seat, cache: keptIn(new FullRows(disk)) }).store('acme/app');
+  await next.ready;
+  await next.settled();
+  expect(['a', 'b', 'c'].map((path) => next.get(path))).toEqual([1, 1, 1]);
+  expect(writer.get('b')).toBe(1);
 });

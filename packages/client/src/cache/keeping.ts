@@ -57,7 +57,7 @@ function keeper(store: StoreName, given: Cache, { env, report, show }: KeeperDes
     keep(change, receipts, then) {
       waiting.storing(change.requests);
       const over = (isStored: boolean): void => {
-        waiting.stored(isStored);
+        waiting.stored(isStored, cache === null);
         tell(change, receipts, isStored);
         then();
         if (!waiting.isStoring) drained?.();

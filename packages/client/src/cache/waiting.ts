@@ -12,8 +12,8 @@ export type Waiting = Watch & {
   readonly isWhole: boolean;
   found(requests: readonly PendingRequest[]): void;
   storing(requests: Requests): void;
-  /** It is over; what could not be stored is stored with what comes next. */
-  stored(isStored: boolean): void;
+  /** It is over; what could not be stored is stored with what comes next, if anything more is stored. */
+  stored(isStored: boolean, isLast: boolean): void;
 };
 
 /** Knows the requests that were stored and wait, and those of them that others have removed. */
@@ -46,8 +46,9 @@ export function waitingIn(show: () => void): Waiting {
       }
       if (lost.size < size) show();
     },
-    stored(isStored) {
+    stored(isStored, isLast) {
       isStoring = false;
+      if (isLast) unstored.clear();
       if (!isStored) return;
       const { size } = lost;
       for (const [opId, request] of unstored) {

@@ -94,3 +94,26 @@ test('a leading tab without any room shows what is kept, and keeps what is writt
   expect(['a', 'b', 'c'].map((path) => next.get(path))).toEqual([1, 1, 1]);
   expect(writer.get('b')).toBe(1);
 });
+
+test('a leading tab that began without any room keeps what others write, too, once there is room', async () => {
+  const disk = new Disk();
+  const rows = new FullRows(disk);
+  rows.room = 0;
+  const seat = { tabs: tabs({ name: 'room-later' }), deviceId: 'browser' };
+  const client = world.client({ ...seat, cache: keptIn(rows) });
+  const store = client.store('acme/app');
+  await store.ready;
+  const writer = await world.store();
+  await writer.put('a', 1).committed;
+  await expect.poll(() => store.get('a')).toBe(1);
+  rows.room = Infinity;
+  await store.put('b', 1).committed;
+  await store.settled();
+  await client.close();
+  const link = new Valve();
+  link.down();
+  const next = world.client({ ...seat, cache: keptIn(new FullRows(disk)), link });
+  const shown = next.store('acme/app');
+  await expect.poll(() => shown.get('a')).toBe(1);
+  expect(shown.get('b')).toBe(1);
+});

@@ -41,10 +41,10 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
   'what a tab was refused was sent by the one that had led before, when it thawed': {
     mended: '3f6c874',
     file: 'packages/client/src/tabs/serving.ts',
-    now: 'this.#writes.resign();',
-    was: '',
+    now: 'this.#writes.resign();\n        break;',
+    was: 'break;',
     worlds: 'rights',
-    seed: 9300007,
+    seed: 78098,
     says: /dead: /,
   },
   'what a tab that is gone had given the leading one was nowhere once it was refused': {
@@ -52,6 +52,12 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     file: 'packages/client/src/tabs/relayed-writes.ts',
     now: 'receipt.isListed = true;',
     was: '',
+    // Whoever has lost the connection has nothing of a tab that is gone.
+    beside: {
+      file: 'packages/client/src/tabs/serving.ts',
+      now: 'asks again.\n        this.#writes.resign();',
+      was: 'asks again.',
+    },
     worlds: 'rights',
     seed: 109,
     says: /is nowhere/,
@@ -62,6 +68,11 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
       file: 'packages/client/src/tabs/leading.ts',
       now: 'cache.end(name, opId, state).catch(report);',
       was: '',
+      beside: {
+        file: 'packages/client/src/tabs/serving.ts',
+        now: 'asks again.\n        this.#writes.resign();',
+        was: 'asks again.',
+      },
       worlds: 'tabs',
       seed: 465806786,
       says: /kept: /,
@@ -72,7 +83,7 @@ export const tabBugs: { readonly [what: string]: OldBug } = {
     now: 'this.#setReign(Infinity);\n    this.#peers',
     was: 'this.#peers',
     worlds: 'rights',
-    seed: 253,
-    says: /tab3 leaves 1 timers running/,
+    seed: 327,
+    says: /tab2 leaves 1 timers running/,
   },
 };

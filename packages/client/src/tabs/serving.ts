@@ -95,6 +95,8 @@ export class StoreServing implements Serving {
         break;
       case 'lost':
         this.shut();
+        // Until there is another connection others may decide: who still wants it asks again.
+        this.#writes.resign();
         break;
       case 'message':
         this.#hear(news);

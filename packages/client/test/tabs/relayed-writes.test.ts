@@ -1,5 +1,7 @@
+import { memoryCache } from '@holdfast/client';
 import { memoryLink } from '@holdfast/client/link/memory';
 import { tabs } from '@holdfast/client/tabs';
+import { asStoreName } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { openWorld } from '../world.ts';
 import { hearing, opened, Profile } from './profile.ts';
@@ -96,5 +98,29 @@ test('what a tab has to send for another that lives it neither lists nor takes b
   a.valve.letOut();
   await write.committed;
   expect(a.store.get('x')).toBe(1);
+  expect(world.errors).toEqual([]);
+});
+
+test('what a tab that is gone had given the leading one, and somebody has decided since that one lost its connection, it does not send again', async () => {
+  await using world = await openWorld();
+  const profile = new Profile(world);
+  const cache = memoryCache();
+  const [a, b] = [await profile.open({ cache }), await profile.open({ cache })];
+  const writer = await world.store();
+  await writer.put('taken', 1).committed;
+  a.valve.holdIn();
+  const { opId, durable } = b.store.put('taken', 2, { ifAbsent: true });
+  await durable;
+  await expect.poll(() => a.store.status.get().pending).toBe(1);
+  a.valve.down();
+  await expect.poll(() => a.client.status.get().connection).toBe('reconnecting');
+  await b.client.close();
+  // Another tab that led meanwhile was refused.
+  await cache.sharing?.keep(asStoreName('acme/app'), [[opId, null]]);
+  await writer.delete('taken').committed;
+  a.valve.up();
+  await a.store.put('own', 1).committed;
+  await expect.poll(() => writer.get('own')).toBe(1);
+  expect([writer.get('taken'), a.store.status.get().pending]).toEqual([undefined, 0]);
   expect(world.errors).toEqual([]);
 });

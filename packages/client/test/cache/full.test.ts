@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Cache } from '@holdfast/client';
 import { keptIn } from '@holdfast/client/cache';
+import { asPath } from '@holdfast/protocol';
 import { app, change, held, pending, termsOf } from './desk.ts';
 import { FullRows } from './full-rows.ts';
 import { Disk } from './map-rows.ts';
@@ -33,7 +34,7 @@ test('given a tab beside the leading one, when there is no room for its write, t
   const whole = { ...change(5, many), replaces: true };
   expect(await leading.cache.sharing?.commit(app, whole, reign)).toBe(true);
   for (const { rows } of [leading, other]) rows.room = scarce;
-  const request = { op: 'set', path: 'k' as never, value: 'x'.repeat(3000) } as const;
+  const request = { op: 'set', path: asPath('k'), value: 'x'.repeat(3000) } as const;
   await other.cache.sharing?.keep(app, [[pending(1).opId, pending(1, { request })]]);
   expect(other.terms.faults).toEqual([{ why: 'full', kept: true }]);
   // It leads no more until it knows that nothing of what it has stored is there.
@@ -48,7 +49,7 @@ test('given a page beside another, when there is no room for its write, then the
   await last.cache.load(app);
   await last.cache.commit(app, { ...change(5, many), replaces: true });
   for (const { rows } of [first, last]) rows.room = scarce;
-  const request = { op: 'set', path: 'k' as never, value: 'x'.repeat(3000) } as const;
+  const request = { op: 'set', path: asPath('k'), value: 'x'.repeat(3000) } as const;
   await first.cache.commit(app, change(5, {}, [pending(1, { request })]));
   await last.cache.commit(app, change(6, { more: 1 }, [pending(2)]));
   expect(await found(disk)).toMatchObject({
